@@ -11,7 +11,7 @@ from dbmigrate.sources.migration import Format
 from dbmigrate.sources.sums import renew_sum
 from tests.cli.program import Ran
 from tests.cli.program import run_here as run
-from tests.database import Database
+from tests.database import Database, Server
 
 pytestmark = pytest.mark.database
 
@@ -149,6 +149,135 @@ def test_a_database_that_lacks_one_version_of_the_range(
     if shop.form in ("golang-migrate", "goose"):  # what is left of the archive's file undoes it
         ok(shop.on(database, files, "goto", "30" if gone == 40 else "40"))
         assert 40 not in made(database) or gone != 40
+
+
+@pytest.mark.parametrize("words", [("up",), ("up", "1"), ("goto", "latest"), ("plan",)])
+def test_an_archive_that_has_a_down_file_alone(
+    tmp_path: Path, database: Database, words: tuple[str, ...]
+) -> None:
+    """golang-migrate takes such a version for one that has nothing to run."""
+    shop = Shop(tmp_path, "golang-migrate")
+    ok(shop.on(database, shop.files((10,)), "up"))
+    files, archive = shop.squashed(), shop.files(RANGE)
+    up_file = archive / "0030_m30.up.sql"
+    text = up_file.read_text()
+    up_file.unlink()
+    refused = shop.on(database, files, *words, archive=archive)
+    assert refused.code == 1, refused
+    assert "the archive has no up file of version 30" in refused.stderr
+    assert made(database) == own(10)
+    up_file.write_text(text)
+    ok(shop.on(database, files, "up", archive=archive))
+    assert made(database) == own(*RANGE, *LATER)
+    up_file.unlink()
+    # What is applied needs its down file alone.
+    ok(shop.on(database, files, "goto", "20", archive=archive))
+    assert made(database) == own(10, 20)
+
+
+def test_a_version_that_was_left_out_is_not_made_up_by_a_down_file(
+    tmp_path: Path, database: Database
+) -> None:
+    shop = Shop(tmp_path, "golang-migrate")
+    ok(shop.on(database, shop.files((10, 20, 40)), "up"))
+    files, archive = shop.squashed(), shop.files(RANGE)
+    (archive / "0030_m30.up.sql").unlink()
+    for words in (("up",), *WAYS):
+        refused = shop.on(database, files, *words, archive=archive)
+        assert refused.code == 1, refused
+        assert "never applied: 30 (replaced by" in refused.stderr
+    assert made(database) == own(10, 20, 40)
+
+
+class Beside:
+    """Flyway's files with a baseline beside those that it stands for, of which some are gone."""
+
+    def __init__(self, base: Path, *gone: int, name: str = "beside") -> None:
+        self._shop = Shop(base, "flyway")
+        self.files = base / name
+        self.files.mkdir()
+        for version in (*RANGE, *LATER):
+            if version not in gone:
+                self.put(version)
+        sql = " ".join(f"CREATE TABLE t{version} (by_squash int);" for version in RANGE)
+        (self.files / "B40__squash.sql").write_text(f"-- dbmigrate:replaced 10 20 30 40\n{sql}\n")
+
+    def put(self, version: int) -> None:
+        sql = f"CREATE TABLE t{version} (n int);"
+        (self.files / f"V{version}__m{version}.sql").write_text(sql)
+
+    def old(self, *versions: int) -> Path:
+        """The files before there was a baseline."""
+        return self._shop.files(versions)
+
+    def on(self, database: Database, *words: str, files: Path | None = None) -> Ran:
+        return self._shop.on(database, files or self.files, *words)
+
+
+@pytest.mark.parametrize("had", [(10,), (10, 20), (20,), (10, 20, 40)])
+@pytest.mark.parametrize("gone", [(30,), (30, 40)])
+@pytest.mark.parametrize("words", [("up",), ("up", "1"), ("goto", "latest"), ("plan",)])
+def test_a_file_below_a_baseline_is_missing(
+    tmp_path: Path,
+    database: Database,
+    had: tuple[int, ...],
+    gone: tuple[int, ...],
+    words: tuple[str, ...],
+) -> None:
+    shop = Beside(tmp_path, *gone)
+    ok(shop.on(database, "up", files=shop.old(*had)))
+    refused = shop.on(database, *words)
+    assert refused.code == 1, refused
+    if not set(gone) & set(had):  # else Flyway's own validation comes first
+        missing = ", ".join(map(str, gone))
+        assert f"{missing}, which the list in B40__squash.sql names" in refused.stderr
+    assert made(database) == own(*had)
+    for version in gone:
+        shop.put(version)
+    ok(shop.on(database, "-out-of-order", "apply", "up"))
+    assert made(database) == own(*RANGE, *LATER)
+
+
+def test_a_database_above_a_baseline_that_never_had_a_listed_version(
+    tmp_path: Path, database: Database
+) -> None:
+    shop = Beside(tmp_path, 20)
+    ok(shop.on(database, "up", files=shop.old(10, 30, 40, 50)))
+    for words in (("up",), ("-out-of-order", "apply", "up"), ("plan",)):
+        refused = shop.on(database, *words)
+        assert refused.code == 1, refused
+        assert "version 20, which the list in B40__squash.sql names" in refused.stderr
+        assert "-out-of-order ignore" in refused.stderr
+    ok(shop.on(database, "-out-of-order", "ignore", "up"))
+    assert made(database) == own(10, 30, 40, *LATER)
+
+
+@pytest.mark.parametrize("gone", [(30,), (40,), (10, 20)])
+def test_databases_that_need_no_file_of_the_list(
+    tmp_path: Path, server: Server, gone: tuple[int, ...]
+) -> None:
+    shop = Beside(tmp_path, *gone)
+    empty, later, forced = (server.create_database() for _ in range(3))
+    ok(shop.on(empty, "up", "1"))
+    ok(shop.on(empty, "up"))
+    assert made(empty) == dict.fromkeys(RANGE, "squash") | own(*LATER)
+    ok(shop.on(later, "baseline", "40"))
+    ok(shop.on(forced, "force", "50"))
+    for database in (later, forced):
+        ok(shop.on(database, "up"))
+        assert "no change" in ok(shop.on(database, "up")).lower()
+    for database in (empty, later, forced):
+        database.drop()
+
+
+def test_an_empty_database_to_a_version_below_a_baseline(
+    tmp_path: Path, database: Database
+) -> None:
+    shop = Beside(tmp_path, 20)
+    assert "which the list in" in shop.on(database, "goto", "30").stderr
+    assert made(database) == {}
+    ok(shop.on(database, "goto", "10"))
+    assert made(database) == own(10)
 
 
 @pytest.mark.parametrize("gone", [(20,), (40,), (20, 40)])

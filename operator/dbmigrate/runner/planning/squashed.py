@@ -30,7 +30,7 @@ def fit(source: Source, version: Version | None) -> Source:
     gone = (
         v
         for v in sorted(source.squash_versions)
-        if archive.find(v) is None and not archive.stands_for(v)
+        if not _has_up(archive.find(v)) and not archive.stands_for(v)
     )
     return replace(
         source,
@@ -72,12 +72,52 @@ def require_archived(
     if gone:
         raise MigrationError(
             Reason.MISSING_VERSION,
-            f"the archive has no file of {name_versions(gone)}, {source.lacking[0].name}, and the"
-            f" database, at version {here}, needs what was replaced: nothing was run",
+            f"the archive has no up file of {name_versions(gone)}, {source.lacking[0].name},"
+            f" and the database, at version {here}, needs what was replaced: nothing was run",
             hint="name a directory that has all of them: -archive DIR; where there never was a file"
             " of such a version, name those that there were in the squashed file"
             " (-- dbmigrate:replaced 1-17 19-50)",
         )
+
+
+def require_listed(
+    source: Source, applied: AppliedVersions, to: Version | None, policy: OutOfOrder
+) -> None:
+    """Raise MigrationError (MissingVersion) for a version that a baseline lists, which this
+    database needs, and whose file is gone although others of the list are still there."""
+    here = applied.version
+    first = source.checkpoint(to) if here is None else None
+    gone = [
+        version
+        for version in _listed_without_file(source)
+        if not applied.covers(version)
+        and (to is None or version <= to)
+        and (first is None or version > first.version)
+        and not (policy is OutOfOrder.IGNORE and here is not None and version < here)
+    ]
+    if not gone:
+        return
+    is_below = here is not None and gone[0] < here
+    raise MigrationError(
+        Reason.MISSING_VERSION,
+        f"there is no file of {name_versions(gone)}, which the list in"
+        f" {_file_of(source.checkpoints[-1])} names, and the database has not had it: nothing was"
+        " run",
+        hint="put the file back beside the others; where there never was one, name those that there"
+        " were in the baseline (-- dbmigrate:replaced 1-17 19-50)"
+        + ("; or leave it out for good with -out-of-order ignore" if is_below else ""),
+    )
+
+
+def _file_of(migration: Migration) -> str:
+    return migration.up.file if migration.up is not None else str(migration.version)
+
+
+def _listed_without_file(source: Source) -> list[Version]:
+    """Those that baselines list, but for what squash_end says: there no file is left below it."""
+    end = source.squash_end
+    listed = {v for each in source.checkpoints for those in each.replaced for v in those}
+    return sorted(v for v in listed if source.find(v) is None and (end is None or v > end))
 
 
 def left_out(source: Source, applied: AppliedVersions) -> tuple[Migration, ...]:
@@ -99,7 +139,13 @@ def left_out(source: Source, applied: AppliedVersions) -> tuple[Migration, ...]:
         if _began_with(own, source.squash_start, applied):
             break
         gone += (v for v in versions if v < end and not applied.covers(v))
-    return tuple(old_migration(source, v) or _without_file(source, v) for v in sorted(gone))
+    found = ((v, old_migration(source, v)) for v in sorted(gone))
+    return tuple(m if m and _has_up(m) else _without_file(source, v) for v, m in found)
+
+
+def _has_up(migration: Migration | None) -> bool:
+    """Whether there is anything to run: a down file alone is not the version's."""
+    return migration is not None and migration.up is not None
 
 
 def _has_part(span: tuple[Version, Version], applied: AppliedVersions) -> bool:
@@ -131,7 +177,11 @@ def counted(source: Source) -> tuple[Migration, ...]:
     """
     end = source.squash_end
     if end is None:
-        return source.migrations
+        # One baseline counts for all that it lists, where some of their files are gone.
+        first = source.checkpoint(None) if _listed_without_file(source) else None
+        if first is None:
+            return source.migrations
+        return tuple(sorted((*source.migrations, first), key=lambda each: each.version))
     squashed = source.find(end)
     old = {v: old_migration(source, v) for v in sorted(source.squash_versions)}
     archived = [m for v, m in old.items() if m is not None and source.find(v) is None]

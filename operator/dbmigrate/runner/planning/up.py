@@ -15,7 +15,12 @@ from dbmigrate.runner.planning.plan import (
     require_sound,
     version_after,
 )
-from dbmigrate.runner.planning.squashed import left_out, require_archived, require_whole
+from dbmigrate.runner.planning.squashed import (
+    left_out,
+    require_archived,
+    require_listed,
+    require_whole,
+)
 from dbmigrate.runner.planning.step import PlannedStep, step_up, steps_up
 from dbmigrate.sources.migration import Migration
 from dbmigrate.versions import Version
@@ -94,6 +99,7 @@ def find_steps_up(
     if to is None or version is None or to > version:
         require_whole(inputs.source, version)
     require_archived(inputs.source, inputs.applied, to, policy)
+    require_listed(inputs.source, inputs.applied, to, policy)
     if not inputs.applied.validates_files:
         require_known(inputs, version, in_source=to is None or version is None or to > version)
     late = tuple(m for m in out_of_order_migrations(inputs) if to is None or m.version <= to)

@@ -284,7 +284,7 @@ def test_an_archive_that_lacks_a_file_is_refused_before_the_first_step(
     source = fit(squashed(40, archive=archive), applied.version)
     work = (plan_up, None) if to is None else (plan_up_to, to)
     text = refusal(Reason.MISSING_VERSION, work[0], on(source, applied), work[1], OutOfOrder.REJECT)
-    assert f"no file of {gone} replaced by 000030_m30.up.sql" in text
+    assert f"no up file of {gone} replaced by 000030_m30.up.sql" in text
 
 
 def test_what_the_archive_need_not_have() -> None:
