@@ -37,6 +37,8 @@ class Resolver:
                 self._socket.sendto(self._answer(query), client)
             except OSError:
                 return
+            except (IndexError, struct.error):
+                continue  # not a query: the port is open to all of the machine
 
     def _answer(self, query: bytes) -> bytes:
         labels, end = _read_name(query)

@@ -75,7 +75,7 @@ MISTAKES = {
     "a client certificate without TLS": Situation(
         "sslmode=disable", environ={"DBMIGRATE_CLIENT_CERTIFICATE": "/none"}
     ),
-    "a token without TLS": Situation("only over TLS", before=("-identity", "gcp")),
+    "a token without TLS": Situation("over TLS alone", before=("-identity", "gcp")),
     "a token and a password": Situation(
         "PGPASSWORD",
         before=("-identity", "gcp"),
