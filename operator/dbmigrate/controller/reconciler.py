@@ -22,7 +22,7 @@ from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.spec import JobOptions
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.action_writer import ActionWriter
-from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Refused
+from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict
 from dbmigrate.controller.cnpg import CnpgGate
 from dbmigrate.controller.config import Config
 from dbmigrate.controller.decisions.files import (
@@ -60,6 +60,7 @@ from dbmigrate.controller.notices import (
 )
 from dbmigrate.controller.reading import read, read_all
 from dbmigrate.controller.status_writer import OF_MIGRATIONS, StatusWriter, Write
+from dbmigrate.controller.troubles import read_troubles
 from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.report import Reason
 
@@ -196,19 +197,10 @@ class Reconciler:
 
     async def _find_troubles(self, runs: Iterable[JobRun], pods: Iterable[Pod]) -> dict[str, str]:
         """Why Pods are missing or do not start, from the events of their Jobs or of themselves."""
-        troubles = {}
-        for run in runs:
-            uid = needs_events(run, pods, self._clock())
-            if uid is None:
-                continue
-            try:
-                found = await self._cluster.find_warning(run.namespace, uid)
-            except Refused as problem:
-                log.warning("events cannot be read: %s", problem)
-                continue
-            if found is not None:
-                troubles[run.name] = found
-        return troubles
+        now = self._clock()
+        return await read_troubles(
+            self._cluster, ((run, needs_events(run, pods, now)) for run in runs)
+        )
 
     async def _find_files(self, migration: MigrationResource, *, fresh: bool) -> SourceFiles:
         source = migration.spec.source

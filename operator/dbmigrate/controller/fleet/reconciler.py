@@ -25,7 +25,7 @@ from dbmigrate.api.names import SET_UID_LABEL
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.spec import JobOptions
 from dbmigrate.controller.action_writer import ActionWriter
-from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Refused
+from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError
 from dbmigrate.controller.config import Config
 from dbmigrate.controller.decisions.files import (
     ConfigMapFiles,
@@ -51,6 +51,7 @@ from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_set_event, has_set_moved
 from dbmigrate.controller.reading import read
 from dbmigrate.controller.status_writer import OF_SETS, StatusWriter, Write
+from dbmigrate.controller.troubles import read_troubles
 from dbmigrate.controller.watches.observed import Key
 
 log = logging.getLogger(__name__)
@@ -179,20 +180,9 @@ class SetReconciler:
         self, jobs: Iterable[FleetJob], pods: tuple[ShardPod, ...]
     ) -> dict[str, str]:
         """Why Pods are missing or do not start, from the events of their Jobs or of themselves."""
-        troubles = {}
-        for job in jobs:
-            known = [each.pod for each in pods]
-            uid = None if has_begun(job, pods) else needs_events(job, known, self._clock())
-            if uid is None:
-                continue
-            try:
-                found = await self._cluster.find_warning(job.namespace, uid)
-            except Refused as problem:
-                log.warning("events cannot be read: %s", problem)
-                continue
-            if found is not None:
-                troubles[job.name] = found
-        return troubles
+        now, known = self._clock(), [each.pod for each in pods]
+        asked = ((job, needs_events(job, known, now)) for job in jobs if not has_begun(job, pods))
+        return await read_troubles(self._cluster, asked)
 
     async def _find_files(self, resource: SetResource) -> SourceFiles:
         source, namespace = resource.spec.template.source, resource.identity.namespace
