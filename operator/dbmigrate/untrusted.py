@@ -25,9 +25,10 @@ def read_text(value: object, limit: int) -> str:
     return clip(lines(value[: limit + 1]), limit)
 
 
-def count_up(number: int) -> int:
-    """One more, of a count that a status or an annotation keeps as an int32."""
-    return min(number + 1, INT32)
+def plus(*numbers: int) -> int:
+    """Their sum, within an int32: a status or an annotation keeps counts as such, and what is
+    added may have been read from outside."""
+    return min(INT32, sum(numbers))
 
 
 def read_whole(value: object, *, most: int = INT64, least: int = 0) -> int:

@@ -26,7 +26,7 @@ from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress, p
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason, Report
-from dbmigrate.untrusted import count_up
+from dbmigrate.untrusted import plus
 
 
 def find_plan(view: ResourceView, status: MigrationStatus, intent: str) -> PlanStatus | None:
@@ -91,7 +91,7 @@ def _make_plan_first(
     if run is None or run.intent != intent or run.generation != identity.generation:
         order = RunOrder(RunCommand.PLAN, intent, 1, identity.generation)
         return Conclusion(verdict, order, approved=False)
-    order = RunOrder(RunCommand.PLAN, intent, count_up(run.attempt), identity.generation)
+    order = RunOrder(RunCommand.PLAN, intent, plus(run.attempt, 1), identity.generation)
     report = read_report(run, view.pods)
     error = report.error if report is not None else None
     if report is not None and error is None and not is_void(_make_plan(run, report), status):

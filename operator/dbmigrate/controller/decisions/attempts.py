@@ -17,7 +17,7 @@ from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress, p
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason, ReportError
-from dbmigrate.untrusted import count_up
+from dbmigrate.untrusted import plus
 
 MOST_RUNS = 20
 """Times spec.retry.limit: failed runs of one intent, those that came further among them. What is
@@ -53,12 +53,12 @@ def attempt(
     error = last.error
     # A plan that had changed has been made and approved again before this point.
     if is_cleared or error is None or error.reason is Reason.PLAN_CHANGED:
-        return _start(identity.generation, intent, count_up(last.attempts), plan)
+        return _start(identity.generation, intent, plus(last.attempts, 1), plan)
     said = describe_error(last)
     if error.reason is Reason.ROLLED_BACK:
         return keep_asking(view, caught, paused(VerdictReason.ROLLED_BACK, said), intent, now)
     if error.reason is Reason.DATABASE_CONFLICT and view.departed is not None:
-        return _start(identity.generation, intent, count_up(last.attempts), plan, view.departed)
+        return _start(identity.generation, intent, plus(last.attempts, 1), plan, view.departed)
     if not error.retryable:
         return _stay_stalled(view, caught, last, error, now, plan)
     limit, in_vain = spec.retry.limit, last.without_progress
@@ -70,7 +70,7 @@ def attempt(
         seed = f"{identity.uid}/{intent}"
         due = now + retry_delay(spec.retry, attempt=max(1, in_vain), seed=seed)
     if now >= due:
-        return _start(identity.generation, intent, count_up(last.attempts), plan)
+        return _start(identity.generation, intent, plus(last.attempts, 1), plan)
     text = f"{said} (run {in_vain} of at most {limit + 1}, to be tried again)"
     if in_vain < last.attempts:
         text = f"{said} ({_count_runs(last)} of at most {limit + 1}, to be tried again)"
@@ -107,7 +107,7 @@ def _stay_stalled(
         seed = f"{view.migration.identity.uid}/{last.intent}"
         due = now + retry_delay(ENVIRONMENT, attempt=max(1, last.without_progress), seed=seed)
     if now >= due:
-        return _start(last.generation, last.intent, count_up(last.attempts), plan)
+        return _start(last.generation, last.intent, plus(last.attempts, 1), plan)
     return Conclusion(verdict, look_at=due, next_retry_at=due)
 
 
@@ -127,7 +127,7 @@ def _give_up(
         return keep_asking(view, caught, verdict, last.intent, now)
     due = next_question(view, caught.status, last.finished_at or now)
     if due is not None and now >= due:
-        return _start(last.generation, last.intent, count_up(last.attempts), plan)
+        return _start(last.generation, last.intent, plus(last.attempts, 1), plan)
     text += ", tried again at each resync)" if due is not None else ")"
     return Conclusion(stalled(error.reason.value, text, stalled_reason=reason), look_at=due)
 

@@ -21,7 +21,7 @@ from dbmigrate.controller.decisions.runs import JobRun, RunCommand, follows, in_
 from dbmigrate.controller.decisions.view import ResourceView
 from dbmigrate.policies import ChangedFiles
 from dbmigrate.report import RETRYABLE, Reason, Report
-from dbmigrate.untrusted import count_up
+from dbmigrate.untrusted import plus
 
 UNANSWERED = RETRYABLE | {
     Reason.AUTHENTICATION_FAILED,
@@ -92,7 +92,7 @@ def _take_in(
             before,
             job=run.name,
             started_at=run.created_at,
-            unanswered=count_up(before.unanswered),
+            unanswered=plus(before.unanswered, 1),
             unanswered_since=before.unanswered_since or run.finished_at or now,
             error=shorten(error or LOST_REPORT),
         )

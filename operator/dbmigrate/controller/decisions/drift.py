@@ -25,7 +25,7 @@ from dbmigrate.controller.decisions.view import (
 )
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason, Report
-from dbmigrate.untrusted import count_up
+from dbmigrate.untrusted import plus
 
 SETTLE = timedelta(seconds=10)
 """From the last Job of any kind to a check: one that is deleted again and again is not made
@@ -118,7 +118,7 @@ def _record(
     error = report.error if report is not None else None
     return replace(
         asked,
-        unanswered=count_up(before.unanswered),
+        unanswered=plus(before.unanswered, 1),
         reason=error.reason.value if error is not None else Reason.INTERRUPTED.value,
         error=shorten(error.message if error is not None else _LOST),
         retryable=error is None or error.retryable,
@@ -148,7 +148,7 @@ def order_check(
     order = RunOrder(
         RunCommand.DRIFT,
         checks.intent,
-        count_up(newest.attempt) if newest is not None else 1,
+        plus(newest.attempt, 1) if newest is not None else 1,
         generation,
         rehearsed_on=status.server_version.partition(".")[0],
     )

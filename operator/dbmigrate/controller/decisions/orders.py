@@ -8,7 +8,7 @@ refused with a reason; it is not kept for later.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
 from dbmigrate.api.fields import describe_unknown
@@ -23,7 +23,7 @@ from dbmigrate.controller.decisions.view import ActionUpdate, Conclusion, Resour
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason
 from dbmigrate.timestamps import format_timestamp
-from dbmigrate.untrusted import count_up
+from dbmigrate.untrusted import plus
 
 COMMANDS: Mapping[ActionKind | None, RunCommand] = {
     ActionKind.FORCE: RunCommand.FORCE,
@@ -170,11 +170,9 @@ def _find_refusal(
     """Why an action cannot be carried out; None: it can."""
     if action.problem is not None:
         return action.problem
-    if _is_stale(action, view, now):
-        return (
-            f"it was ordered at {format_timestamp(action.created_at)}, while no operator was there,"
-            " which is too long ago (--order-max-age): order it again if it still holds"
-        )
+    late = _refuse_stale(action, view, now)
+    if late is not None:
+        return late
     if view.migration.spec.unknown:
         return describe_unknown(view.migration.spec.unknown)
     if action.is_for_set or action.kind is ActionKind.CONTINUE:
@@ -194,16 +192,27 @@ def _find_refusal(
     return None
 
 
-def _is_stale(action: Action, view: ResourceView, now: datetime) -> bool:
-    """Whether an order was made at a time when no operator was running to take it.
+def _refuse_stale(action: Action, view: ResourceView, now: datetime) -> str | None:
+    """Why an order is refused that was made at a time when no operator was running to take it.
 
     An approval holds for one plan, whenever it was given.
     """
-    if action.kind is ActionKind.APPROVE or view.order_age is None:
-        return False
+    if action.kind is ActionKind.APPROVE:
+        return None
     # An acknowledged order waits for something that its message names.
     came = view.resync.since if action.is_acknowledged else now
-    return came - action.created_at > view.order_age
+    return refuse_late(action, came, view.order_age)
+
+
+def refuse_late(action: Action, came: datetime, limit: timedelta | None) -> str | None:
+    """Why an order that an operator saw at that time is too old to be carried out; None: it is
+    not. `limit`: the age up to which it is; None: any."""
+    if limit is None or came - action.created_at <= limit:
+        return None
+    return (
+        f"it was ordered at {format_timestamp(action.created_at)}, while no operator was there,"
+        " which is too long ago (--order-max-age): order it again if it still holds"
+    )
 
 
 def _is_version(action: Action, view: ResourceView) -> bool:
@@ -247,7 +256,7 @@ def _name_order(action: Action) -> str:
 def _order(action: Action, view: ResourceView, status: MigrationStatus, intent: str) -> RunOrder:
     last, generation = status.last_run, view.migration.identity.generation
     is_same = last is not None and (last.intent, last.generation) == (intent, generation)
-    attempt = count_up(last.attempts) if last is not None and is_same else 1
+    attempt = plus(last.attempts, 1) if last is not None and is_same else 1
     plan = None
     if action.kind is ActionKind.RETRY and view.migration.spec.approval is Approval.MANUAL:
         plan = find_plan(view, status, intent)

@@ -30,7 +30,7 @@ from dbmigrate.controller.decisions.refusals import explain_refusal
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, UnknownReport
 from dbmigrate.timestamps import format_timestamp, read_timestamp
-from dbmigrate.untrusted import count_up
+from dbmigrate.untrusted import plus
 
 KILLED = frozenset({128 + 9, 128 + 15})
 """SIGKILL, and SIGTERM before the runner was ready to report."""
@@ -207,7 +207,7 @@ def end_run(status: MigrationStatus, report: Report, *, finished_at: datetime) -
         from_version=report.from_version,
         version=report.version,
         milliseconds=report.milliseconds,
-        without_progress=0 if _has_advanced(status, report) else count_up(last.without_progress),
+        without_progress=0 if _has_advanced(status, report) else plus(last.without_progress, 1),
         trial=read_trial(report),
         error=_bound(report.error),
     )

@@ -30,7 +30,7 @@ from dbmigrate.controller.decisions.verdict import (
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.timestamps import format_timestamp
-from dbmigrate.untrusted import count_up
+from dbmigrate.untrusted import plus
 
 
 def wait_for_answer(view: ResourceView, run: JobRun, now: datetime) -> Conclusion:
@@ -107,6 +107,6 @@ def next_question(view: ResourceView, status: MigrationStatus, since: datetime) 
 
 def question(view: ResourceView, intent: str) -> RunOrder:
     asked = newest_run(view, RunCommand.STATUS)
-    attempt = count_up(asked.attempt) if asked is not None else 1
+    attempt = plus(asked.attempt, 1) if asked is not None else 1
     generation = view.migration.identity.generation
     return RunOrder(RunCommand.STATUS, intent, attempt, generation)

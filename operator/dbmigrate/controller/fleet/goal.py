@@ -12,9 +12,9 @@ from datetime import datetime
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
 from dbmigrate.api.fleet.status import RolloutStatus, SetRollback, SetStatus
 from dbmigrate.api.version import is_version
+from dbmigrate.controller.decisions.orders import refuse_late
 from dbmigrate.controller.decisions.verdict import VerdictReason
 from dbmigrate.controller.fleet.view import SetView
-from dbmigrate.timestamps import format_timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,7 @@ def refuse_rollback(view: SetView, action: Action, now: datetime) -> str | None:
         return action.problem
     if not is_version(action.version or "", view.resource.spec.template.source_format):
         return "spec.version must name a version"
-    age = view.order_age
-    if age is not None and not action.is_acknowledged and now - action.created_at > age:
-        return (
-            f"it was ordered at {format_timestamp(action.created_at)}, while no operator was there,"
-            " which is too long ago (--order-max-age): order it again if it still holds"
-        )
-    return None
+    return None if action.is_acknowledged else refuse_late(action, now, view.order_age)
 
 
 def find_retry(view: SetView, status: SetStatus) -> Action | None:

@@ -22,7 +22,7 @@ from dbmigrate.controller.decisions.outcome import parse_message
 from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
 from dbmigrate.controller.fleet.shards import format_indexes, parse_indexes
 from dbmigrate.report import EXCERPT_LIMIT, FleetReport, Report, UnknownReport
-from dbmigrate.untrusted import INT32
+from dbmigrate.untrusted import plus
 
 MESSAGE_LIMIT = 500
 """Characters of a failure's message in the status."""
@@ -132,11 +132,6 @@ def _add(wave: WaveStatus, fleet: FleetReport) -> WaveStatus:
         unreachable=plus(before.unreachable, counts.unreachable),
     )
     return replace(wave, totals=totals, migrated=plus(wave.migrated, counts.migrated))
-
-
-def plus(*numbers: int) -> int:
-    """Their sum, within what the schema takes: a report may say anything."""
-    return min(INT32, sum(numbers))
 
 
 def sum_totals(waves: Iterable[WaveStatus]) -> Totals:

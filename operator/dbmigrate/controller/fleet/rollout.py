@@ -9,10 +9,11 @@ from dbmigrate.api.conditions import shorten
 from dbmigrate.api.fleet.status import RolloutStatus, RolloutTrigger, SetStatus
 from dbmigrate.controller.decisions.verdict import VerdictReason
 from dbmigrate.controller.fleet.goal import RolloutGoal
-from dbmigrate.controller.fleet.reports import plus, sum_totals
+from dbmigrate.controller.fleet.reports import sum_totals
 from dbmigrate.controller.fleet.verdicts import SetReason, describe_failure, describe_totals
 from dbmigrate.controller.fleet.view import FleetOrder, SetView
 from dbmigrate.report import EXCERPT_LIMIT, RETRYABLE, Reason
+from dbmigrate.untrusted import plus
 
 
 def next_attempt(status: SetStatus, intent: str) -> int:

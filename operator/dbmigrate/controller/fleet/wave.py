@@ -11,13 +11,14 @@ from dbmigrate.api.fleet.status import SetStatus, Totals, WavePhase, WaveStatus
 from dbmigrate.api.fleet.waves import WaveSpec
 from dbmigrate.controller.decisions.runs import RunState
 from dbmigrate.controller.fleet.jobs import FleetJob
-from dbmigrate.controller.fleet.reports import plus, read_shards, take_in
+from dbmigrate.controller.fleet.reports import read_shards, take_in
 from dbmigrate.controller.fleet.rollout import fail
 from dbmigrate.controller.fleet.shards import parse_indexes
 from dbmigrate.controller.fleet.starting import describe_overdue, is_overdue
 from dbmigrate.controller.fleet.verdicts import SetReason, describe_failure
 from dbmigrate.controller.fleet.view import FleetOrder, SetView
 from dbmigrate.report import EXCERPT_LIMIT
+from dbmigrate.untrusted import plus
 
 EXCEEDED = "PodFailurePolicy"
 """Kubernetes' reason for a Job that a Pod's exit code has ended."""

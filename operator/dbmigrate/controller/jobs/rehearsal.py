@@ -21,7 +21,7 @@ from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress, s
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason
-from dbmigrate.untrusted import count_up
+from dbmigrate.untrusted import plus
 
 REHEARSED = frozenset({RunCommand.GOTO, RunCommand.PLAN})
 """The runs that lead up. A person approves a plan that has been rehearsed; the run that follows
@@ -62,7 +62,7 @@ def _ask_for_version(
     run = newest_run(view, RunCommand.STATUS)
     if run is None or (run.intent, run.generation) != (intent, generation):
         return Conclusion(verdict, RunOrder(RunCommand.STATUS, intent, 1, generation))
-    order = RunOrder(RunCommand.STATUS, intent, count_up(run.attempt), generation)
+    order = RunOrder(RunCommand.STATUS, intent, plus(run.attempt, 1), generation)
     report = read_report(run, view.pods)
     if report is None:
         return Conclusion(verdict, order)  # it was reported, but the report was lost
