@@ -27,7 +27,7 @@ from dbmigrate.cli.output.terminal import Terminal
 from dbmigrate.controller.logs import JsonFormatter, TextFormatter
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.kubectl.screen import Screen
-from dbmigrate.kubectl.table import Cell, TextTable
+from dbmigrate.kubectl.text.table import Cell, TextTable
 from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.printable import block, indented, json_text, lines, one_line
 from dbmigrate.report import Outcome, Reason, Report, Step

@@ -21,7 +21,6 @@ from dbmigrate.api.migration import Identity, MigrationResource, parse_identity,
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.spec import JobOptions
 from dbmigrate.api.status import MigrationStatus, parse_status
-from dbmigrate.controller.action_writer import ActionWriter
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict
 from dbmigrate.controller.cnpg import CnpgGate
 from dbmigrate.controller.config import Config
@@ -43,14 +42,18 @@ from dbmigrate.controller.decisions.view import (
     Resync,
     may_differ,
 )
-from dbmigrate.controller.event_writer import EventWriter, log_fields
 from dbmigrate.controller.job_creation import JobCreation
 from dbmigrate.controller.jobs.body import Images, build_job
 from dbmigrate.controller.jobs.job_object import parse_run
 from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.jobs.template import hash_template, note_template, with_options
 from dbmigrate.controller.metrics import Metrics
-from dbmigrate.controller.notices import (
+from dbmigrate.controller.reading import read, read_all
+from dbmigrate.controller.troubles import read_troubles
+from dbmigrate.controller.watches.observed import Key, Observed
+from dbmigrate.controller.writing.action_writer import ActionWriter
+from dbmigrate.controller.writing.event_writer import EventWriter, log_fields
+from dbmigrate.controller.writing.notices import (
     build_cnpg_event,
     build_database_event,
     build_drift_event,
@@ -58,10 +61,7 @@ from dbmigrate.controller.notices import (
     build_lint_event,
     has_moved,
 )
-from dbmigrate.controller.reading import read, read_all
-from dbmigrate.controller.status_writer import OF_MIGRATIONS, StatusWriter, Write
-from dbmigrate.controller.troubles import read_troubles
-from dbmigrate.controller.watches.observed import Key, Observed
+from dbmigrate.controller.writing.status_writer import OF_MIGRATIONS, StatusWriter, Write
 from dbmigrate.report import Reason
 
 log = logging.getLogger(__name__)

@@ -35,10 +35,10 @@ from dbmigrate.controller.login import register_login
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.reconciler import Reconciler, describe_failure
 from dbmigrate.controller.settings import configure
-from dbmigrate.controller.status_writer import OF_MIGRATIONS, OF_SETS
 from dbmigrate.controller.watches.events import Watch
 from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.controller.watches.work_queue import WorkQueue
+from dbmigrate.controller.writing.status_writer import OF_MIGRATIONS, OF_SETS
 
 log = logging.getLogger(__name__)
 

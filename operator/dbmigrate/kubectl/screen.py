@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
-from dbmigrate.kubectl.table import Cell, Tone
+from dbmigrate.kubectl.text.table import Cell, Tone
 from dbmigrate.printable import block, json_text, one_line
 
 Line = Sequence[Cell]

@@ -27,7 +27,7 @@ from dbmigrate.api.status import (
 )
 from dbmigrate.api.trial import Trial
 from dbmigrate.codec import dump
-from dbmigrate.controller.status_patch import status_patch
+from dbmigrate.controller.writing.status_patch import status_patch
 from dbmigrate.report import (
     LintFinding,
     Outcome,

@@ -13,7 +13,7 @@ from dbmigrate.controller.decisions.files import SourceFiles
 from dbmigrate.controller.decisions.pods import ContainerEnd, Pod
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, ResourceView
-from dbmigrate.controller.status_patch import status_patch
+from dbmigrate.controller.writing.status_patch import status_patch
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, Step
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)

@@ -17,7 +17,7 @@ from dbmigrate.controller.decisions.pods import Pod
 from dbmigrate.controller.decisions.reconcile import reconcile
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, ResourceView, Resync
-from dbmigrate.controller.notices import build_event, has_moved
+from dbmigrate.controller.writing.notices import build_event, has_moved
 from dbmigrate.report import Reason, Report
 from tests.unit.controller.resources import (
     NOW,

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from dbmigrate.api.migration import Identity
-from dbmigrate.controller.event_writer import log_fields
 from dbmigrate.controller.logs import JsonFormatter, TextFormatter, configure_logs
-from dbmigrate.controller.status_writer import OF_MIGRATIONS, OF_SETS
+from dbmigrate.controller.writing.event_writer import log_fields
+from dbmigrate.controller.writing.status_writer import OF_MIGRATIONS, OF_SETS
 from tests.unit.controller.resources import NOW
 
 

@@ -21,7 +21,7 @@ from dbmigrate.controller.decisions.pods import Waiting
 from dbmigrate.controller.decisions.progress import describe_progress
 from dbmigrate.controller.decisions.verdict import VerdictReason
 from dbmigrate.controller.jobs.pod_object import parse_pod
-from dbmigrate.controller.status_patch import status_patch
+from dbmigrate.controller.writing.status_patch import status_patch
 from tests.unit.controller.resources import UID, make_migration, make_run
 
 pytestmark = pytest.mark.quick

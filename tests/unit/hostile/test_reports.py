@@ -17,7 +17,7 @@ from dbmigrate.controller.decisions.outcome import parse_message
 from dbmigrate.controller.decisions.runs import RunCommand, RunState
 from dbmigrate.controller.decisions.view import ResourceView
 from dbmigrate.controller.metrics import Metrics
-from dbmigrate.controller.status_patch import reduce_status, status_patch
+from dbmigrate.controller.writing.status_patch import reduce_status, status_patch
 from dbmigrate.report import (
     Backup,
     LintFinding,

@@ -26,7 +26,7 @@ from dbmigrate.controller.decisions.reconcile import judge_spec
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import ResourceView, Resync
 from dbmigrate.controller.jobs.body import Images, build_job
-from dbmigrate.controller.status_patch import reduce_status, status_patch
+from dbmigrate.controller.writing.status_patch import reduce_status, status_patch
 from tests.unit.controller.resources import FILES, NOW, UID, make_migration, make_run, reconcile
 from tests.unit.hostile.schema import Drawer, complaints, schema_of, spoil, unsafe
 

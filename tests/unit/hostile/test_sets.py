@@ -25,7 +25,7 @@ from dbmigrate.controller.fleet.job_body import build_fleet_job
 from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
 from dbmigrate.controller.fleet.view import FleetOrder, SetView
 from dbmigrate.controller.jobs.body import Images
-from dbmigrate.controller.status_patch import reduce_set_status, set_status_patch
+from dbmigrate.controller.writing.status_patch import reduce_set_status, set_status_patch
 from tests.unit.controller.resources import FILES, NOW, UID
 from tests.unit.hostile.schema import Drawer, complaints, schema_of, spoil, unsafe
 from tests.unit.hostile.test_resources import METADATA, one_of_each

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dbmigrate.kubectl.resource import Resource, read_resource
-from dbmigrate.kubectl.table import Cell
+from dbmigrate.kubectl.text.table import Cell
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 BEFORE = "2026-11-24T11:57:00Z"

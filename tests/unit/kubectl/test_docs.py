@@ -11,7 +11,6 @@ import pytest
 
 from dbmigrate.api.action import FOR_SETS_ALONE, ActionKind
 from dbmigrate.kubectl.arguments import parse_arguments
-from dbmigrate.kubectl.description import describe
 from dbmigrate.kubectl.requests import (
     DriftRequest,
     FleetOrderRequest,
@@ -22,6 +21,7 @@ from dbmigrate.kubectl.requests import (
     StatusRequest,
     WaitRequest,
 )
+from dbmigrate.kubectl.text.description import describe
 from tests.unit.kubectl.bodies import BEFORE, NOW, make_resource, text_of
 
 pytestmark = pytest.mark.quick

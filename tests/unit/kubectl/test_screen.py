@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from dbmigrate.kubectl.ages import format_age
 from dbmigrate.kubectl.screen import Screen, cut
-from dbmigrate.kubectl.table import Cell, Tone
+from dbmigrate.kubectl.text.ages import format_age
+from dbmigrate.kubectl.text.table import Cell, Tone
 
 pytestmark = pytest.mark.quick
 

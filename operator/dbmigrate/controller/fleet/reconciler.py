@@ -24,7 +24,6 @@ from dbmigrate.api.migration import Identity
 from dbmigrate.api.names import SET_UID_LABEL
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.spec import JobOptions
-from dbmigrate.controller.action_writer import ActionWriter
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError
 from dbmigrate.controller.config import Config
 from dbmigrate.controller.decisions.files import (
@@ -35,7 +34,6 @@ from dbmigrate.controller.decisions.files import (
 )
 from dbmigrate.controller.decisions.progress import LOOK_INTERVAL, needs_events
 from dbmigrate.controller.decisions.view import ActionUpdate, Rejection
-from dbmigrate.controller.event_writer import EventWriter, log_fields
 from dbmigrate.controller.fleet.decide import decide, judge_set_spec
 from dbmigrate.controller.fleet.job_body import build_fleet_job
 from dbmigrate.controller.fleet.job_object import parse_fleet_job
@@ -48,11 +46,13 @@ from dbmigrate.controller.job_creation import JobCreation
 from dbmigrate.controller.jobs.body import Images
 from dbmigrate.controller.jobs.template import note_template
 from dbmigrate.controller.metrics import Metrics
-from dbmigrate.controller.notices import build_set_event, has_set_moved
 from dbmigrate.controller.reading import read
-from dbmigrate.controller.status_writer import OF_SETS, StatusWriter, Write
 from dbmigrate.controller.troubles import read_troubles
 from dbmigrate.controller.watches.observed import Key
+from dbmigrate.controller.writing.action_writer import ActionWriter
+from dbmigrate.controller.writing.event_writer import EventWriter, log_fields
+from dbmigrate.controller.writing.notices import build_set_event, has_set_moved
+from dbmigrate.controller.writing.status_writer import OF_SETS, StatusWriter, Write
 
 log = logging.getLogger(__name__)
 

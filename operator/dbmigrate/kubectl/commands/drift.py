@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from dbmigrate.kubectl.drift import describe_drift, find_drift
 from dbmigrate.kubectl.requests import DriftRequest, Output
 from dbmigrate.kubectl.resource import find_resource
 from dbmigrate.kubectl.session import CommandContext
+from dbmigrate.kubectl.text.drift import describe_drift, find_drift
 
 
 def show_drift(session: CommandContext, request: DriftRequest) -> None:

@@ -21,15 +21,15 @@ from dbmigrate.api.fleet.status import (
 )
 from dbmigrate.api.names import SET_KIND, SETS
 from dbmigrate.api.status import PlanStatus
-from dbmigrate.kubectl.ages import age_of
 from dbmigrate.kubectl.collection import Collection, list_all
 from dbmigrate.kubectl.order import NotDone, Order, follow, place
 from dbmigrate.kubectl.problems import Missing, RequestFailed
 from dbmigrate.kubectl.requests import FleetOrderRequest, FleetViewRequest, Output
-from dbmigrate.kubectl.rows import NONE
 from dbmigrate.kubectl.screen import Line
 from dbmigrate.kubectl.session import CommandContext
-from dbmigrate.kubectl.table import Cell, TextTable, Tone
+from dbmigrate.kubectl.text.ages import age_of
+from dbmigrate.kubectl.text.rows import NONE
+from dbmigrate.kubectl.text.table import Cell, TextTable, Tone
 from dbmigrate.printable import lines
 from dbmigrate.timestamps import read_timestamp
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dbmigrate.api.action import ActionKind
-from dbmigrate.kubectl.advice import advised
 from dbmigrate.kubectl.asking import ask_about
 from dbmigrate.kubectl.order import NotDone, Order, follow, place
-from dbmigrate.kubectl.plans import NoPlan, describe_plan, find_plan
 from dbmigrate.kubectl.requests import OrderRequest
 from dbmigrate.kubectl.resource import Resource, find_resource
 from dbmigrate.kubectl.session import CommandContext
+from dbmigrate.kubectl.text.advice import advised
+from dbmigrate.kubectl.text.plans import NoPlan, describe_plan, find_plan
 
 
 def give_order(session: CommandContext, request: OrderRequest) -> None:

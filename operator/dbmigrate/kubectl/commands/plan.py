@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from dbmigrate.kubectl.plans import describe_plan, find_plan
 from dbmigrate.kubectl.requests import Output, PlanRequest
 from dbmigrate.kubectl.resource import find_resource
 from dbmigrate.kubectl.session import CommandContext
+from dbmigrate.kubectl.text.plans import describe_plan, find_plan
 
 
 def show_plan(session: CommandContext, request: PlanRequest) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from dbmigrate.kubectl.collection import Collection, CollectionSnapshot, Key, list_all, observe
-from dbmigrate.kubectl.description import describe
 from dbmigrate.kubectl.problems import RequestFailed
 from dbmigrate.kubectl.requests import Output, StatusRequest
 from dbmigrate.kubectl.resource import (
@@ -22,10 +21,11 @@ from dbmigrate.kubectl.resource import (
     migrations,
     read_resource,
 )
-from dbmigrate.kubectl.rows import identify, make_gone_row, make_row, name_columns
 from dbmigrate.kubectl.screen import Line
 from dbmigrate.kubectl.session import CommandContext
-from dbmigrate.kubectl.table import Cell, TextTable, Tone
+from dbmigrate.kubectl.text.description import describe
+from dbmigrate.kubectl.text.rows import identify, make_gone_row, make_row, name_columns
+from dbmigrate.kubectl.text.table import Cell, TextTable, Tone
 
 
 def show_status(session: CommandContext, request: StatusRequest) -> None:

@@ -18,7 +18,7 @@ from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, Rejection, Resync
 from dbmigrate.controller.jobs.body import Images, build_job
 from dbmigrate.controller.metrics import States
-from dbmigrate.controller.notices import build_drift_event
+from dbmigrate.controller.writing.notices import build_drift_event
 from dbmigrate.report import Reason, Report, ReportedDifference, ReportedDrift
 from tests.unit.controller.resources import (
     NOW,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dbmigrate.kubectl.rows import identify, judge, make_gone_row, make_row, name_columns
-from dbmigrate.kubectl.table import Cell, TextTable, Tone
+from dbmigrate.kubectl.text.rows import identify, judge, make_gone_row, make_row, name_columns
+from dbmigrate.kubectl.text.table import Cell, TextTable, Tone
 from tests.unit.kubectl.bodies import BEFORE, NOW, cell_texts, make_resource, text_of
 
 pytestmark = pytest.mark.quick

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbmigrate.api.trial import Trial
-from dbmigrate.kubectl.table import Cell, Tone
+from dbmigrate.kubectl.text.table import Cell, Tone
 
 
 def describe_findings(trial: Trial) -> Iterator[Cell]:

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from dbmigrate.api.spec import Approval
 from dbmigrate.api.status import PlanStatus, PlanStepStatus
-from dbmigrate.kubectl.ages import age_of
 from dbmigrate.kubectl.problems import RequestFailed
 from dbmigrate.kubectl.resource import Resource
-from dbmigrate.kubectl.table import Cell, Tone
-from dbmigrate.kubectl.trials import describe_findings, describe_rehearsal
+from dbmigrate.kubectl.text.ages import age_of
+from dbmigrate.kubectl.text.table import Cell, Tone
+from dbmigrate.kubectl.text.trials import describe_findings, describe_rehearsal
 
 
 class NoPlan(RequestFailed):

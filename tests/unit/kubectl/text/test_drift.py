@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from dbmigrate.kubectl.advice import advise
-from dbmigrate.kubectl.description import describe
-from dbmigrate.kubectl.drift import NoDrift, describe_drift, find_drift
 from dbmigrate.kubectl.resource import Resource
+from dbmigrate.kubectl.text.advice import advise
+from dbmigrate.kubectl.text.description import describe
+from dbmigrate.kubectl.text.drift import NoDrift, describe_drift, find_drift
 from tests.unit.kubectl.bodies import BEFORE, NOW, make_condition, make_resource, text_of
 
 pytestmark = pytest.mark.quick

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dbmigrate.kubectl.advice import advise
-from dbmigrate.kubectl.description import describe
+from dbmigrate.kubectl.text.advice import advise
+from dbmigrate.kubectl.text.description import describe
 from tests.unit.kubectl.bodies import (
     BEFORE,
     NOW,

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from dbmigrate.api.status import HistoryEntry, LastRun, MigrationStatus, describe_unfinished
-from dbmigrate.kubectl.advice import advise
-from dbmigrate.kubectl.ages import age_of, format_age
-from dbmigrate.kubectl.drift import summarize_drift
-from dbmigrate.kubectl.plans import count_steps
 from dbmigrate.kubectl.resource import Resource
-from dbmigrate.kubectl.rows import NONE, judge
-from dbmigrate.kubectl.table import Cell, TextTable, Tone
-from dbmigrate.kubectl.trials import describe_findings, describe_rehearsal
+from dbmigrate.kubectl.text.advice import advise
+from dbmigrate.kubectl.text.ages import age_of, format_age
+from dbmigrate.kubectl.text.drift import summarize_drift
+from dbmigrate.kubectl.text.plans import count_steps
+from dbmigrate.kubectl.text.rows import NONE, judge
+from dbmigrate.kubectl.text.table import Cell, TextTable, Tone
+from dbmigrate.kubectl.text.trials import describe_findings, describe_rehearsal
 
 _WIDTH = 12
 SHOWN_STEPS = 5

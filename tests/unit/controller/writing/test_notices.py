@@ -12,7 +12,7 @@ from dbmigrate.api.migration import Identity
 from dbmigrate.api.status import LastRun, MigrationStatus, PlanStatus
 from dbmigrate.api.trial import Trial
 from dbmigrate.controller.decisions.verdict import VerdictReason
-from dbmigrate.controller.notices import build_event, build_lint_event
+from dbmigrate.controller.writing.notices import build_event, build_lint_event
 from dbmigrate.report import LintFinding, Outcome, Reason, ReportError
 from tests.unit.controller.resources import NOW, make_migration
 

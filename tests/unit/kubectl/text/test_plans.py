@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dbmigrate.kubectl.plans import NoPlan, describe_plan, find_plan
+from dbmigrate.kubectl.text.plans import NoPlan, describe_plan, find_plan
 from tests.unit.kubectl.bodies import NOW, PLAN, TRIAL, make_condition, make_resource, text_of
 
 pytestmark = pytest.mark.quick

@@ -16,8 +16,8 @@ from dbmigrate.api.migration import Identity
 from dbmigrate.api.status import HistoryEntry, MigrationStatus
 from dbmigrate.controller.cluster import Refused
 from dbmigrate.controller.fleet.triggers import retry_due
-from dbmigrate.controller.status_patch import reduce_set_status
-from dbmigrate.controller.status_writer import OF_MIGRATIONS, OF_SETS, StatusWriter, Write
+from dbmigrate.controller.writing.status_patch import reduce_set_status
+from dbmigrate.controller.writing.status_writer import OF_MIGRATIONS, OF_SETS, StatusWriter, Write
 from dbmigrate.report import Reason
 from tests.unit.controller.fleet.world import World, make_set, settle
 from tests.unit.controller.resources import NOW

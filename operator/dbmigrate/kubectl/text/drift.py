@@ -7,10 +7,10 @@ from datetime import datetime
 
 from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.api.drift import DriftStatus
-from dbmigrate.kubectl.ages import age_of
 from dbmigrate.kubectl.problems import RequestFailed
 from dbmigrate.kubectl.resource import Resource
-from dbmigrate.kubectl.table import Cell, Tone
+from dbmigrate.kubectl.text.ages import age_of
+from dbmigrate.kubectl.text.table import Cell, Tone
 
 _TONES = {Truth.TRUE: Tone.BAD, Truth.UNKNOWN: Tone.BUSY}
 

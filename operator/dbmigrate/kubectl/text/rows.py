@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.kubectl.ages import age_of
 from dbmigrate.kubectl.resource import Resource
-from dbmigrate.kubectl.table import Cell, Tone
+from dbmigrate.kubectl.text.ages import age_of
+from dbmigrate.kubectl.text.table import Cell, Tone
 
 NONE = "<none>"
 """kubectl's word for a field without a value."""

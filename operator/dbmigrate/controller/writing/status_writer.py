@@ -18,8 +18,9 @@ from dbmigrate.api.fleet.status import SetStatus
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.controller.cluster import Refused
-from dbmigrate.controller.event_writer import log_fields
-from dbmigrate.controller.status_patch import (
+from dbmigrate.controller.watches.observed import Key
+from dbmigrate.controller.writing.event_writer import log_fields
+from dbmigrate.controller.writing.status_patch import (
     Told,
     note_refusal,
     reduce_set_status,
@@ -27,7 +28,6 @@ from dbmigrate.controller.status_patch import (
     set_status_patch,
     status_patch,
 )
-from dbmigrate.controller.watches.observed import Key
 
 log = logging.getLogger(__name__)
 

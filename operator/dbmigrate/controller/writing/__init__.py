@@ -1,0 +1,1 @@
+"""What the operator writes into the cluster besides Jobs: statuses, events and answers."""

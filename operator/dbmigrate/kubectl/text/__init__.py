@@ -1,0 +1,1 @@
+"""Resources as text for a terminal."""
