@@ -9,7 +9,7 @@ import pytest
 from tests.cluster import Namespace
 from tests.cluster.waiting import eventually
 from tests.node_e2e.postgres import PodServer
-from tests.operator_e2e.fleet import GATED, Fleet, every, one_of_each_shard, phases, totals
+from tests.operator_e2e.fleet import GATED, Fleet, every, phases, totals
 from tests.operator_e2e.shop import Shop, condition
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -76,19 +76,7 @@ def test_two_waves_with_a_pod_that_is_taken_away_in_the_middle_of_its_shard(
 
 def test_a_wave_that_is_ended_early_tells_what_its_pods_have_done(fleet: Fleet) -> None:
     """The kubelet writes the report of a Pod that is being deleted with its Job."""
-    names = one_of_each_shard(4)
-    fleet.prepare(0, GATED)
-    fleet.add(*names)
-    for name in names[:2]:
-        fleet.database.execute(
-            f"CREATE TABLE {name}.schema_migrations (version bigint PRIMARY KEY, dirty bool);"
-            f"INSERT INTO {name}.schema_migrations VALUES (1, true)"
-        )
-    fleet.order(
-        waves=[{"name": "all", "parallelism": 4, "maxFailures": 1}],
-        shardSize=1,
-        template={"retry": {"limit": 0}},
-    )
+    fleet.order_too_many_failures(4)
     fleet.wait_for_reason("TooManyFailures")
     fleet.open_gate()
     stalled = fleet.wait(lambda r: condition(r, "Stalled").get("status") == "True", deadline=SLOW)

@@ -75,6 +75,23 @@ class Fleet:
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "fleet-files"}}
         self.namespace.apply({**body, "data": dict(files)})
 
+    def order_too_many_failures(self, shards: int) -> None:
+        """A wave of gated Pods that fails early: a tenant for each, of which two are dirty and one
+        may fail."""
+        names = one_of_each_shard(shards)
+        self.prepare(0, GATED)
+        self.add(*names)
+        for name in names[:2]:
+            self.database.execute(
+                f"CREATE TABLE {name}.schema_migrations (version bigint PRIMARY KEY, dirty bool);"
+                f"INSERT INTO {name}.schema_migrations VALUES (1, true)"
+            )
+        self.order(
+            waves=[{"name": "all", "parallelism": shards, "maxFailures": 1}],
+            shardSize=1,
+            template={"retry": {"limit": 0}},
+        )
+
     def break_tenants(self, *names: str) -> None:
         """Rows that the second file does not allow."""
         for name in names:

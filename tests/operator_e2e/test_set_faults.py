@@ -13,7 +13,7 @@ import pytest
 from tests.cluster.waiting import eventually
 from tests.database import Database
 from tests.operator_e2e.conftest import StartOperator
-from tests.operator_e2e.fleet import FILES, GATED, Fleet, every, one_of_each_shard, totals
+from tests.operator_e2e.fleet import FILES, GATED, Fleet, every, totals
 from tests.operator_e2e.policy import refused_status
 from tests.operator_e2e.process import Operator
 from tests.operator_e2e.proxy import Call, Fault, Proxy, let_through
@@ -204,19 +204,7 @@ def test_targets_that_fail_in_several_ways_are_counted_and_named_each_by_its_rea
 def test_a_wave_ends_as_soon_as_too_many_have_failed(fleet: Fleet, operator: Operator) -> None:
     """The failures of two Pods are added up while the others work: these begin nothing more, end
     the steps that run, and are counted."""
-    names = one_of_each_shard(6)
-    fleet.prepare(0, GATED)
-    fleet.add(*names)
-    for name in names[:2]:
-        fleet.database.execute(
-            f"CREATE TABLE {name}.schema_migrations (version bigint PRIMARY KEY, dirty bool);"
-            f"INSERT INTO {name}.schema_migrations VALUES (1, true)"
-        )
-    fleet.order(
-        waves=[{"name": "all", "parallelism": 6, "maxFailures": 1}],
-        shardSize=1,
-        template={"retry": {"limit": 0}},
-    )
+    fleet.order_too_many_failures(6)
     resource = fleet.wait_for_reason("TooManyFailures")
     assert condition(resource, "Reconciling")["status"] == "True"
     assert resource["status"]["waves"][0]["phase"] == "Running"
