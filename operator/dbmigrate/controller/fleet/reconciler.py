@@ -17,7 +17,7 @@ from dbmigrate.api.action import ActionPhase
 from dbmigrate.api.conditions import ConditionType
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.fleet.resource import SetResource, parse_set, parse_set_identity
-from dbmigrate.api.fleet.status import SetStatus, parse_set_status
+from dbmigrate.api.fleet.status import SetStatus, WavePhase, parse_set_status
 from dbmigrate.api.fleet.targets import ConfigMapTargets
 from dbmigrate.api.job_defaults import fill_in
 from dbmigrate.api.migration import Identity
@@ -132,6 +132,8 @@ class SetReconciler:
         if decision.order is not None:
             decision = await self._start(view, decision.order, decision)
         await self._tell(body, resource.identity, resource.status, decision.status)
+        counting = [wave for wave in decision.status.waves if wave.phase is WavePhase.RUNNING]
+        self._watch.release(resource.identity.uid, [wave.job for wave in counting if wave.job])
         await self._orders.answer(decision.updates)
         await self._orders.keep(resource.identity, adopt=decision.adopt, expired=decision.expired)
         for job in view.jobs:
@@ -150,7 +152,7 @@ class SetReconciler:
             place = identity.namespace, identity.uid
             jobs = await self._cluster.list_jobs(*place, SET_UID_LABEL)
             pods = await self._cluster.list_pods(*place, SET_UID_LABEL)
-            self._watch.replace(identity.uid, jobs, pods)
+            self._watch.replace(identity.uid, jobs, pods, self._clock())
         known, shards = self._watch.find(identity.uid)
         known = tuple(job for job in known if job.owner_uid == identity.uid)
         return SetView(

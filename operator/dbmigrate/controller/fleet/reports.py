@@ -19,7 +19,7 @@ from dbmigrate.api.fleet.status import (
     WaveStatus,
 )
 from dbmigrate.controller.decisions.outcome import parse_message
-from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
+from dbmigrate.controller.fleet.jobs import ShardPod
 from dbmigrate.controller.fleet.shards import format_indexes, parse_indexes
 from dbmigrate.report import EXCERPT_LIMIT, FleetReport, Report, UnknownReport
 from dbmigrate.untrusted import plus
@@ -41,7 +41,7 @@ class ShardReport:
 
 
 def read_shards(
-    job: FleetJob, pods: Iterable[ShardPod], *, without: Collection[int] = ()
+    shards: int, pods: Iterable[ShardPod], *, without: Collection[int] = ()
 ) -> dict[int, ShardReport]:
     """By shard, the reports of Pods that have ended. One that is done counts before all others.
 
@@ -49,7 +49,7 @@ def read_shards(
     """
     found: dict[int, ShardReport] = {}
     for each in sorted(pods, key=_when_ended):
-        if each.shard is None or each.shard >= job.shards or each.shard in without:
+        if each.shard is None or each.shard >= shards or each.shard in without:
             continue
         if not each.pod.has_told:
             continue
@@ -86,7 +86,6 @@ def _read(each: ShardPod, shard: int) -> ShardReport:
 def take_in(
     status: SetStatus,
     wave: WaveStatus,
-    job: FleetJob,
     pods: Iterable[ShardPod],
     *,
     is_over: bool,
@@ -97,7 +96,7 @@ def take_in(
     """
     counted = set(parse_indexes(wave.reported, most=MOST_SHARDS))
     failures = list(status.failures)
-    for shard, told in sorted(read_shards(job, pods, without=counted).items()):
+    for shard, told in sorted(read_shards(wave.shards, pods, without=counted).items()):
         fleet = told.report.fleet if told.report is not None else None
         # A shard that was interrupted is worked on again, by another Pod or another rollout.
         if fleet is None or not (told.is_done or is_over):

@@ -2,13 +2,18 @@
 
 Of Jobs and Pods only what a decision needs is kept. A Pod whose report is counted already is kept
 until its Job goes: it costs little, and the decision asks for it by its shard.
+
+Jobs and Pods come by streams of their own, so a Job may be seen to go before the last events of its
+Pods, which hold their reports. It is kept as one that is being deleted until those have come, and
+its Pods until a status that needs none of their reports is written.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -26,6 +31,8 @@ from dbmigrate.controller.watches.observed import Key
 from dbmigrate.controller.watches.work_queue import WorkQueue
 
 Body = Mapping[str, Any]
+EVENT_DELAY = timedelta(seconds=10)
+"""How long the stream may take longer than a list to show that a Pod is gone."""
 
 
 class SetWatch:
@@ -38,6 +45,10 @@ class SetWatch:
         self._jobs: dict[str, dict[str, FleetJob]] = defaultdict(dict)
         self._pods: dict[str, dict[str, ShardPod]] = defaultdict(dict)
         self._actions: dict[Key, dict[str, Action]] = defaultdict(dict)
+        self._missing: dict[str, dict[str, datetime]] = {}
+        """By set, the Pods that its last list did not have, and since when."""
+        self._leaving: set[str] = set()
+        """The Jobs, by uid, that are gone and kept."""
 
     async def take_stock(self, cluster: Cluster, namespaces: tuple[str, ...]) -> None:
         """Record all existing objects, and wake all sets. Raises ClusterError."""
@@ -89,10 +100,7 @@ class SetWatch:
         if job is None:
             return
         if is_gone:
-            self._jobs[job.set_uid].pop(job.name, None)
-            pods = self._pods[job.set_uid]
-            for name in [name for name, each in pods.items() if each.pod.job == job.name]:
-                del pods[name]
+            self._let_go(job)
         else:
             self._jobs[job.set_uid][job.name] = job
         self._wake_owner(job.set_uid)
@@ -103,11 +111,13 @@ class SetWatch:
         if found is None:
             return
         uid, pod = found.pod.migration_uid, found.pod
-        if is_gone and pod.job not in self._jobs[uid]:
-            self._pods[uid].pop(pod.name, None)
+        if is_gone and pod.job not in self._jobs[uid] and pod.name not in self._pods[uid]:
             return
         known = self._pods[uid].get(pod.name)
         self._pods[uid][pod.name] = found
+        job = self._jobs[uid].get(pod.job)
+        if job is not None and job.uid in self._leaving:
+            self._let_go(job)
         # A wave of a thousand shards makes thousands of events: only these change a decision.
         if known is None or _has_moved(known, found):
             self._wake_owner(uid)
@@ -162,17 +172,40 @@ class SetWatch:
         """The orders for a set."""
         return tuple(self._actions.get(key, {}).values())
 
-    def replace(self, uid: str, jobs: list[Document], pods: list[Document]) -> None:
+    def replace(self, uid: str, jobs: list[Document], pods: list[Document], now: datetime) -> None:
         """Replace what the streams have shown by what the API server has just answered.
 
-        Pods that are gone remain, marked so: their reports may still be needed.
+        Pods that are gone remain until they are released: their reports may still be needed. The
+        event with the report of one that a list lacks may still come, for a while.
         """
+        before, known = self._jobs[uid], self._pods[uid]
         self._jobs[uid] = {job.name: job for job in read_all(parse_fleet_job, jobs)}
-        before = self._pods[uid]
         self._pods[uid] = {each.pod.name: each for each in read_all(parse_shard_pod, pods)}
-        for name, each in before.items():
-            if name not in self._pods[uid] and each.pod.job in self._jobs[uid]:
-                self._pods[uid][name] = replace(each, pod=replace(each.pod, is_gone=True))
+        since, names = self._missing.get(uid, {}), known.keys() - self._pods[uid].keys()
+        self._missing[uid] = {name: since.get(name, now) for name in names}
+        for name, moment in self._missing[uid].items():
+            pod = known[name].pod
+            is_gone = pod.is_gone or now - moment > EVENT_DELAY
+            self._pods[uid][name] = replace(known[name], pod=replace(pod, is_gone=is_gone))
+        for job in before.values():
+            if job.name not in self._jobs[uid]:
+                self._let_go(job)
+
+    def release(self, uid: str, needed: Collection[str]) -> None:
+        """Forget the Pods of Jobs that are gone, but for those Jobs whose reports are needed."""
+        kept = {*self._jobs[uid], *needed}
+        pods = self._pods[uid].items()
+        self._pods[uid] = {name: each for name, each in pods if each.pod.job in kept}
+
+    def _let_go(self, job: FleetJob) -> None:
+        """Forget a Job that is gone, unless a Pod of it may be at work by what is known."""
+        jobs, pods = self._jobs[job.set_uid], self._pods[job.set_uid].values()
+        if any(each.pod.job == job.name and each.pod.may_be_running for each in pods):
+            jobs[job.name] = replace(job, is_deleting=True)
+            self._leaving.add(job.uid)
+        else:
+            jobs.pop(job.name, None)
+            self._leaving.discard(job.uid)
 
     def forget(self, key: Key, uid: str | None = None) -> None:
         """The set is gone."""
@@ -181,6 +214,7 @@ class SetWatch:
             self._keys.pop(each, None)
             self._jobs.pop(each, None)
             self._pods.pop(each, None)
+            self._missing.pop(each, None)
         if key not in self._keys.values():
             self._config_maps.pop(key, None)
 

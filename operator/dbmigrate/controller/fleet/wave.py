@@ -57,9 +57,11 @@ def skip_wave(status: SetStatus, name: str, now: datetime) -> SetStatus:
 def follow_wave(view: SetView, status: SetStatus, wave: WaveStatus, now: datetime) -> SetStatus:
     """The status with what the Pods of the running wave have reported, and with its end."""
     job = view.find_job(wave.job)
-    if job is None and has_exceeded(view, wave):
-        return _stop_exceeded(view, status, wave, now)
     if job is None:
+        left = (each for each in view.pods if each.pod.job == wave.job)
+        status, wave = take_in(status, wave, left, is_over=True)
+        if has_exceeded(view, wave):
+            return _stop_exceeded(view, status, wave, now)
         text = f"Job {wave.job} is gone before each of its shards has reported"
         return _stop(status, wave, SetReason.WAVE_FAILED, text, now)
     if is_overdue(view, job, now):
@@ -68,7 +70,7 @@ def follow_wave(view: SetView, status: SetStatus, wave: WaveStatus, now: datetim
     pods = view.pods_of(job)
     is_ended_early = job.is_deleting and not any(each.pod.may_be_running for each in pods)
     is_over = not job.is_active or (is_ended_early and has_exceeded(view, wave))
-    status, wave = take_in(status, wave, job, pods, is_over=is_over)
+    status, wave = take_in(status, wave, pods, is_over=is_over)
     return _end_wave(view, status, wave, job, now) if is_over else status
 
 
@@ -112,7 +114,7 @@ def _end_wave(
     reported = parse_indexes(wave.reported, most=MOST_SHARDS)
     missing = job.shards - len(reported)
     if missing or job.state is not RunState.SUCCEEDED:
-        told = read_shards(job, view.pods_of(job)).values()
+        told = read_shards(job.shards, view.pods_of(job)).values()
         first = next((each.problem for each in told if each.problem), "")
         text = f"wave {wave.name}: "
         text += f"{missing:,} of {job.shards:,} shards have not reported" if missing else "its Job"

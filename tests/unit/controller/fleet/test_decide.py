@@ -173,6 +173,28 @@ def test_what_a_wave_has_done_when_it_is_ended_early_is_counted() -> None:
     assert reason_of(world.resource.status) == ("False", "TooManyFailures")
 
 
+def test_what_its_pods_have_done_is_counted_when_the_job_is_gone_before() -> None:
+    waves = [{"name": "all", "parallelism": 3, "maxFailures": 0}]
+    world = make_world(waves=waves, sizes={"all": 200})
+    world.step()
+    world.work()
+    world.step()
+    job = world.active()
+    assert job is not None
+    failed = FleetFailure("t7", "failed", Reason.STATEMENT_FAILED, "no")
+    report = FleetReport(FleetCounts(100, current=99, migrated=99, failed=1), failures=(failed,))
+    world.end_pod(job, 0, report, name="first")
+    world.step()
+    error = ReportError(Reason.INTERRUPTED, "stopped", retryable=True)
+    half = FleetReport(FleetCounts(100, current=40, migrated=40, skipped=60))
+    world.end_pod(job, 1, half, code=1, error=error, name="second")
+    del world.jobs[job.name]
+    world.step()
+    (wave,) = world.resource.status.waves
+    assert (wave.phase, wave.totals) == (WavePhase.FAILED, Totals(total=200, current=139, failed=1))
+    assert reason_of(world.resource.status) == ("False", "TooManyFailures")
+
+
 def test_failures_within_the_limit_stop_nothing_and_are_told() -> None:
     world = make_world(broken={"rest": 2})
     settle(world)
