@@ -142,7 +142,10 @@ def tables_sql(schema: str, table: str) -> str:
         f" CASE WHEN {is_log} THEN pg_catalog.obj_description(c.oid, 'pg_class') END,"
         f" CASE WHEN {is_log} THEN (SELECT pg_catalog.string_agg(i.indkey::text, ',')"
         " FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid) END,"
-        f" CASE WHEN {is_log} THEN pg_catalog.col_description(c.oid, 1) END"
+        f" CASE WHEN {is_log} THEN pg_catalog.col_description(c.oid, 1) END,"
+        f" CASE WHEN {is_log} THEN (SELECT pg_catalog.col_description(c.oid, o.attnum)"
+        " FROM pg_catalog.pg_attribute o"
+        " WHERE o.attrelid = c.oid AND o.attname = 'executed_by') END"
         " FROM pg_catalog.pg_class c"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " LEFT JOIN pg_catalog.pg_attribute a"
@@ -177,7 +180,7 @@ def read_tables(
     oids: dict[str, int] = {}
     log, batches = log_name(table), batches_name(table)
     log_columns: list[LogColumn] = []
-    log_facts: tuple[str | None, ...] = (None,) * 4
+    log_facts: tuple[str | None, ...] = (None,) * 5
     parts: list[int] = []
     for relname, column, column_type, may_read, oid, is_plain, default, has, *more in rows:
         name = relname or ""
@@ -225,7 +228,7 @@ def read_tables(
 def _log_shape(
     name: str, columns: list[LogColumn], facts: tuple[str | None, ...], version_type: str
 ) -> LogShape:
-    may_alter, comment, keys, id_comment = facts
+    may_alter, comment, keys, id_comment, owner_comment = facts
     return shape_of(
         name,
         columns,
@@ -234,6 +237,7 @@ def _log_shape(
         index_keys=(keys or "").split(","),
         may_alter=may_alter == "t",
         id_comment=id_comment,
+        owner_comment=owner_comment,
     )
 
 
