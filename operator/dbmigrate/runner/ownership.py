@@ -126,7 +126,7 @@ def note_hold(run: Run, plan: Plan) -> None:
 def require_new_order(run: Run) -> None:
     """Raise MigrationError (AlreadyDone) if the log has the run's order as carried out.
 
-    Whoever keeps an order in Git, or restores it from a backup, makes it again when it is gone:
+    An order that is kept in Git, or restored from a backup, is created again when it is gone:
     the database may have moved on since.
     """
     order = run.request.options.order_id
@@ -170,8 +170,8 @@ def require_no_hold(run: Run, plan: Plan) -> None:
     is_same = hold.intent == options.intent
     # Neither who is made again knows of the order, nor is another way to the database a new wish.
     is_new = hold.owner is None or options.owner is None or hold.owner != options.owner
-    is_reached_anew = options.expected_database is not None
-    if (is_new or is_reached_anew) and not is_same:
+    has_new_connection = options.expected_database is not None
+    if (is_new or has_new_connection) and not is_same:
         rows = {row.version: row for row in database.log if row.direction == "up"}
         is_same = run.target == hold.from_version and all(
             step.version in hold.undone

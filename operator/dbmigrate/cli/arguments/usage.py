@@ -86,7 +86,7 @@ CONVERT = """convert DIR  Write another tool's migrations into DIR as golang-mig
 
 BACKUP = """backup [FILE]    Save the database with pg_dump, in its custom format
 \tFILE may be a directory; default a generated name in the current directory"""
-RESTORE = """restore [-clean] [-no-owner] [-sha256 SUM] FILE
+RESTORE = """restore [-clean [-keep-histories]] [-no-owner] [-sha256 SUM] FILE
 	Restore a backup into an empty database
 \tUse -clean to replace existing objects"""
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from dbmigrate.controller.watches.observed import Key
 
 Look = Callable[[Key, bool], Awaitable[datetime | None]]
-"""Looks at a resource; says when to look again. The flag: read it anew, whatever the
+"""Looks at a resource; says when to look again. The flag: read it again, whatever the
 streams have shown."""
 
 FIRST_DELAY = timedelta(seconds=1)
