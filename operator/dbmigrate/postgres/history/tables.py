@@ -10,7 +10,7 @@ a step has run in batches (dbmigrate.postgres.batches.state).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -176,7 +176,7 @@ def read_tables(
     """
     table = wanted.name
     shapes: dict[str, dict[str, str]] = {}
-    readable, doubtful = set(), set()
+    readable, doubtful, with_default = set(), set(), set()
     oids: dict[str, int] = {}
     log, batches = log_name(table), batches_name(table)
     log_columns: list[LogColumn] = []
@@ -191,6 +191,8 @@ def read_tables(
         if is_plain != "t" or not is_harmless(default):
             doubtful.add(name)
         shape = shapes.setdefault(name, {})
+        if column is not None and name == table and default is not None:
+            with_default.add(column)
         if column is not None:
             shape[column] = column_type or ""
             if name == log:
@@ -204,7 +206,8 @@ def read_tables(
     for relation in relations:
         require_table(relation, schema)
     if table in shapes:
-        _check_versions(session, shapes[table], (schema, table), adapter_for(wanted.kind))
+        place, adapter = (schema, table), adapter_for(wanted.kind)
+        _check_versions(session, shapes[table], place, adapter, with_default)
     for relation in relations:
         require_safe(relation, schema, wanted.owner)
     history = History(
@@ -242,7 +245,11 @@ def _log_shape(
 
 
 def _check_versions(
-    session: Session, shape: dict[str, str], place: tuple[str, str], adapter: VersionTable
+    session: Session,
+    shape: dict[str, str],
+    place: tuple[str, str],
+    adapter: VersionTable,
+    with_default: Collection[str],
 ) -> None:
     if adapter.fits(shape):
         return
@@ -254,7 +261,12 @@ def _check_versions(
             hint=f"bring it up to date: ALTER TABLE {name} ALTER version TYPE bigint,"
             " ADD dirty boolean NOT NULL DEFAULT false; it may hold one row alone, the newest",
         )
+    from dbmigrate.postgres.history.changed_columns import changed_columns
+
     orm = _find_orm(session, shape, place[0])
+    changed = changed_columns(adapter, shape, place, with_default) if orm is None else None
+    if changed is not None:
+        raise changed
     tool = orm.label if orm is not None else _owner(shape)
     columns = ", ".join(f"{column} {kind}" for column, kind in shape.items()) or "no columns"
     raise MigrationError(

@@ -159,6 +159,13 @@ def _other_format(run: Run) -> MigrationError | None:
             " it can); or `dbmigrate force -1` if these files are a second history, which"
             " starts with its first file",
         )
+    for error in run.database.others.refused:
+        return MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"{history.name} has no version, and another history can't be read, which may say that"
+            f" these files were applied: {error.message}",
+            hint=f"{error.hint}; or {_WAYS_ON}, or if these files are a second history",
+        )
     return None
 
 
