@@ -143,3 +143,21 @@ def test_two_different_files_of_one_version_are_refused(
     assert "two archives have different files of version 1" in refused.stderr
     # The same one twice is no contradiction.
     ok(shop.on(database, *shop.archives, *shop.archives, "up"))
+
+
+def test_repair_names_the_archive(database: Database, tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "1_m.up.sql").write_text("CREATE TABLE t1 (own int);")
+    step = "CREATE TABLE t2 (own int);\nCREATE INDEX CONCURRENTLY ON t2 (own);\n"
+    (files / "2_m.up.sql").write_text(f"{step}CREATE INDEX CONCURRENTLY ON t2 (other);\n")
+    on = ("-database", database.url, "-path", str(files))
+    assert run(*on, "up").code == 1
+    (files / "2_m.up.sql").write_text(step)
+    ok(run("-path", str(files), "squash", "-to", "2"))
+    refused = run(*on, "repair")
+    assert (refused.code, "-archive DIR" in refused.stderr) == (1, True), refused
+    assert "`dbmigrate force 2`" in refused.stderr
+    ok(run(*on, "-archive", str(files / "archive-2"), "repair"))
+    assert "no change" in ok(run(*on, "up"))
+    assert made(database) == ALL[:2]

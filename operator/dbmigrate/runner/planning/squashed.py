@@ -248,6 +248,20 @@ def unknown_maker(source: Source, version: Version) -> MigrationError:
     )
 
 
+def where_replaced(source: Source, version: Version) -> str | None:
+    """Where the file of a replaced version is, as a hint; None: it was not replaced."""
+    end, squashed = source.squash_end, source.find(version)
+    is_end = version == end and squashed is not None and squashed.replaces is not None
+    if not source.stands_for(version) and not is_end:
+        return None
+    hint = f"version {version} was replaced by {source.squash_file}; "
+    if source.archive is None:
+        return f"{hint}name the directory that has the replaced files: -archive DIR"
+    if old_migration(source, version) is None:
+        return f"{hint}{source.archive.location} has no file of it either"
+    return f"{hint}an empty database begins with that: choose {end} or above it"
+
+
 def no_file_of(source: Source, version: Version) -> MigrationError:
     """The squashed file has its version, and is not the file that has made it."""
     return MigrationError(
