@@ -14,7 +14,8 @@ from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.api.fleet.status import RolloutTrigger, SetRollback, SetStatus, TargetFailure
 from dbmigrate.controller.fleet.orders import find_paused
 from dbmigrate.controller.fleet.rollout import finish
-from dbmigrate.report import FleetCounts, FleetFailure, FleetReport, Reason
+from dbmigrate.report import Reason
+from dbmigrate.report.fleet import FleetCounts, FleetFailure, FleetReport
 from tests.unit.controller.fleet.world import (
     World,
     make_action,
