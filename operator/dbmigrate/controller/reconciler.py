@@ -158,9 +158,6 @@ class Reconciler:
         await self._orders.answer(decision.updates)
         await self._discard(view, decision)
         await self._orders.keep(migration.identity, adopt=decision.adopt, expired=decision.expired)
-        if not any(run.is_active for run in view.runs):
-            # No event is expected soon; ten thousand idle bodies would take too much memory.
-            self._observed.drop_body(key)
         return decision.look_at
 
     async def _see(self, migration: MigrationResource, *, fresh: bool) -> ResourceView:
