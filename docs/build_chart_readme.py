@@ -41,6 +41,7 @@ WHOLE = frozenset(
         "health.liveness",
         "health.readiness",
         "metrics.dashboard.labels",
+        "nodeSelector",
         "podSecurityContext",
         "resources",
         "securityContext",

@@ -181,7 +181,8 @@ def test_two_releases_of_a_cluster_share_nothing_but_the_crds(alternative: str) 
 def test_the_pod_is_guarded_as_in_deploy() -> None:
     deployed = read_deploy("deployment.yaml")[0]["spec"]["template"]["spec"]
     charted = next(only("Deployment", render()))["spec"]["template"]["spec"]
-    assert charted["securityContext"] == deployed["securityContext"]
+    for field in ("securityContext", "nodeSelector", "enableServiceLinks"):
+        assert charted[field] == deployed[field]
     (ours,), (theirs,) = charted["containers"], deployed["containers"]
     probes = ("startupProbe", "livenessProbe", "readinessProbe")
     for field in ("securityContext", *probes, "resources", "command"):
@@ -189,6 +190,19 @@ def test_the_pod_is_guarded_as_in_deploy() -> None:
     # helm knows the namespace; kustomize may set another one.
     names = {each["name"] for each in theirs["env"]} - {"POD_NAMESPACE"}
     assert names <= {each["name"] for each in ours["env"]}
+
+
+def test_every_pod_asks_for_linux_and_gets_no_variables_of_services() -> None:
+    """A cluster may have Windows nodes, and a namespace thousands of Services."""
+    pods = [
+        each["spec"]["template"]["spec"] if "template" in each["spec"] else each["spec"]
+        for each in render()
+        if each["kind"] in ("Deployment", "Job", "Pod")
+    ]
+    assert len(pods) == 3
+    for pod in pods:
+        assert pod["nodeSelector"] == {"kubernetes.io/os": "linux"}
+        assert pod["enableServiceLinks"] is False
 
 
 def test_rules_and_dashboard_ask_for_series_that_the_operator_has() -> None:
@@ -263,7 +277,7 @@ def install_monitoring_kinds(cluster: Cluster, namespace: Namespace) -> None:
         name = f"{plural}.monitoring.coreos.com"
         head = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
         namespace.apply({**head, "metadata": {"name": name}, "spec": spec})
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"crd/{name}")
+        cluster.wait_for_crd(name)
 
 
 def only(kind: str, documents: list[Document]) -> Iterator[Document]:

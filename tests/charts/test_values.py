@@ -48,6 +48,7 @@ BOARD = _switched_on("metrics.dashboard")
 POLICY = _switched_on("networkPolicy")
 NOTHING = None
 LABEL = {"team": "data"}
+LINUX = {"kubernetes.io/os": "linux"}
 PEER = [{"namespaceSelector": {"matchLabels": LABEL}}]
 VOLUME = [{"name": "ca", "configMap": {"name": "ca"}}]
 MOUNT = [{"name": "ca", "mountPath": "/ca"}]
@@ -173,7 +174,7 @@ SWITCHES: dict[str, Switch] = {
         {"runAsUser": 1000}, f"Deployment:{OPERATOR}.securityContext.runAsUser", 1000
     ),
     "resources": Switch(LARGE, f"Deployment:{OPERATOR}.resources.limits.memory", "2Gi"),
-    "nodeSelector": Switch(LABEL, f"Deployment:{POD}.nodeSelector", LABEL),
+    "nodeSelector": Switch(LABEL, f"Deployment:{POD}.nodeSelector", {**LINUX, **LABEL}),
     "tolerations": Switch(TAINT, f"Deployment:{POD}.tolerations", TAINT),
     "affinity": Switch(NEAR, f"Deployment:{POD}.affinity", NEAR),
     "topologySpreadConstraints": Switch(

@@ -173,9 +173,16 @@ class Cluster:
             for crd in Namespace(self, "default").apply(path):
                 names.append(crd["metadata"]["name"])
         for name in names:
-            path_of_crd = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
-            eventually(partial(self.api.get, path_of_crd), _is_served, what=f"CRD {name}")
-            eventually(partial(self._can_list, name), what=f"serving of CRD {name}")
+            self.wait_for_crd(name)
+
+    def wait_for_crd(self, name: str) -> None:
+        """Wait until the server serves it.
+
+        `kubectl wait` fails on a CRD that has no conditions yet.
+        """
+        path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
+        eventually(partial(self.api.get, path), _is_served, what=f"CRD {name}")
+        eventually(partial(self._can_list, name), what=f"serving of CRD {name}")
 
     def service_account_kubeconfig(self, namespace: str, name: str, seconds: int = 7200) -> Path:
         """A kubeconfig file with a fresh token of that ServiceAccount."""

@@ -63,7 +63,8 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
         self.round_trips = 0
-        """How often the client has spoken after the server, over all connections."""
+        """How often the server has answered, over all connections: the client's last message,
+        Terminate, has no answer, and may come here after the client has ended."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def divert(self, url: str) -> str:
@@ -101,6 +102,10 @@ class Proxy:
             threading.Thread(target=link.carry, args=(Side.CLIENT,), daemon=True).start()
             threading.Thread(target=link.carry, args=(Side.SERVER,), daemon=True).start()
 
+    def _count_round_trip(self) -> None:
+        with self._lock:
+            self.round_trips += 1
+
     def _number_of_next(self) -> int:
         with self._lock:
             self._number += 1
@@ -136,11 +141,12 @@ class _Link:
                 self._proxy._open.discard(end)
 
     def _note(self, side: Side) -> None:
-        if side is Side.CLIENT and self._last is Side.SERVER:
-            self._proxy.round_trips += 1
+        is_answer = side is Side.SERVER and self._last is Side.CLIENT
+        self._last = side
+        if is_answer:
+            self._proxy._count_round_trip()
             if self._proxy._latency:
                 time.sleep(self._proxy._latency)
-        self._last = side
 
     def _forward(self, side: Side, target: socket.socket, data: bytes) -> bytes:
         """Send on all whole messages; give back what is left."""

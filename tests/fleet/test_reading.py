@@ -15,7 +15,7 @@ from tests.fleet.arrange import FIRST, SECOND, documents, fleet, make_schemas, w
 pytestmark = pytest.mark.database
 
 VERBS = ("up", "status", "plan", "verify", "wait")
-CONNECTING = 2
+CONNECTING = 1
 """Round trips of a login without TLS and without a password."""
 
 

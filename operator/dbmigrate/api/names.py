@@ -57,7 +57,7 @@ ACTION_ANNOTATION = f"{GROUP}/action"
 PLAN_ANNOTATION = f"{GROUP}/plan"
 """The hash of the approved plan that the run must match."""
 TEMPLATE_ANNOTATION = f"{GROUP}/template"
-"""A hash of what the Pod was made from beside its order: the spec and the operator's settings."""
+"""A hash of what the Pod was made from besides its order: the spec and the operator's settings."""
 INLINE_ANNOTATION_PREFIX = f"inline.{GROUP}/"
 """Inline files are annotations of the Pod: a snapshot that cannot change afterwards."""
 

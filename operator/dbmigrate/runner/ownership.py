@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
-from dbmigrate.postgres.history.log.notes import NoteKind, find_hold, find_order, find_owner
+from dbmigrate.postgres.history.log.notes import NoteKind, find_hold, find_order
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import Plan
@@ -21,7 +21,7 @@ from dbmigrate.sources.migration import Direction
 def require_owner(run: Run) -> None:
     """Raise MigrationError (DatabaseConflict) if another owner migrates the database."""
     options, database = run.request.options, run.database
-    found = find_owner(database.notes)
+    found = database.owner
     if options.owner is None or found is None:
         return
     taken = options.take_over
@@ -52,7 +52,7 @@ def require_known_database(run: Run) -> None:
     expected = options.expected_database
     if expected is None or run.database_id == expected:
         return
-    found = find_owner(database.notes)
+    found = database.owner
     if found is not None and options.owner.is_same_as(found):
         return
     if run.database_id is None:
@@ -126,7 +126,7 @@ def note_hold(run: Run, plan: Plan) -> None:
 def require_new_order(run: Run) -> None:
     """Raise MigrationError (AlreadyDone) if the log has the run's order as carried out.
 
-    Whoever keeps an order in Git, or restores it from a backup, makes it again when it is gone:
+    An order that is kept in Git, or restored from a backup, is created again when it is gone:
     the database may have moved on since.
     """
     order = run.request.options.order_id
@@ -170,8 +170,8 @@ def require_no_hold(run: Run, plan: Plan) -> None:
     is_same = hold.intent == options.intent
     # Neither who is made again knows of the order, nor is another way to the database a new wish.
     is_new = hold.owner is None or options.owner is None or hold.owner != options.owner
-    is_reached_anew = options.expected_database is not None
-    if (is_new or is_reached_anew) and not is_same:
+    has_new_connection = options.expected_database is not None
+    if (is_new or has_new_connection) and not is_same:
         rows = {row.version: row for row in database.log if row.direction == "up"}
         is_same = run.target == hold.from_version and all(
             step.version in hold.undone

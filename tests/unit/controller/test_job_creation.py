@@ -86,5 +86,5 @@ def test_defaults_are_filled_in_when_the_job_is_made() -> None:
     assert not isinstance(made, Rejection)
     assert isinstance(parse_run(made), JobRun)
     pod = jobs.made[0]["spec"]["template"]
-    assert pod["spec"]["nodeSelector"] == {"pool": "jobs"}
+    assert pod["spec"]["nodeSelector"] == {"kubernetes.io/os": "linux", "pool": "jobs"}
     assert (pod["metadata"]["labels"]["a"], pod["metadata"]["labels"]["b"]) == ("2", "1")

@@ -86,7 +86,7 @@ CONVERT = """convert DIR  Write another tool's migrations into DIR as golang-mig
 
 BACKUP = """backup [FILE]    Save the database with pg_dump, in its custom format
 \tFILE may be a directory; default a generated name in the current directory"""
-RESTORE = """restore [-clean] [-no-owner] [-sha256 SUM] FILE
+RESTORE = """restore [-clean [-keep-histories]] [-no-owner] [-sha256 SUM] FILE
 	Restore a backup into an empty database
 \tUse -clean to replace existing objects"""
 
@@ -187,7 +187,8 @@ Options:
   -rollback MODE             forbid to go below the version, or allow it by down scripts alone
   -out-of-order MODE         reject, apply or ignore versions that were skipped (default reject)
   -changed-files MODE        reject or warn of applied files that were edited (default reject)
-  -archive DIR               The files that a squashed one has replaced, for a database below it
+  -archive DIR               The files that a squashed one has replaced, for a database below it;
+                             repeatable
   -confined-to DIR           Refuse files of the source that links lead to outside of DIR
   -grace-period D            Time from SIGTERM to SIGKILL: a statement that still runs shortly
                              before its end is cancelled (default not known: it runs on)

@@ -27,6 +27,7 @@ def _check_sha256(text: str) -> object:
 
 CLEAN = Flag("clean", "Drop the objects of the backup before restoring it", kind="")
 NO_OWNER = Flag("no-owner", "Make the restoring role the owner of everything", kind="")
+KEEP = Flag("keep-histories", "Keep the histories that the backup does not have", kind="")
 SHA256 = Flag("sha256", "Refuse a file with another checksum", check=_check_sha256)
 
 
@@ -46,6 +47,7 @@ def run(invocation: Invocation) -> int:
             sha256=values.get("sha256"),
             may_replace=is_set(values, "clean"),
             keeps_owners=not is_set(values, "no-owner"),
+            keeps_histories=is_set(values, "keep-histories"),
         )
         return restore(request, order)
 
@@ -57,4 +59,6 @@ def _show(invocation: Invocation, restored: Backup) -> int:
     return 0
 
 
-COMMAND = Command("restore", RESTORE, run, flags=(HELP, CLEAN, NO_OWNER, SHA256), operand="FILE")
+COMMAND = Command(
+    "restore", RESTORE, run, flags=(HELP, CLEAN, KEEP, NO_OWNER, SHA256), operand="FILE"
+)

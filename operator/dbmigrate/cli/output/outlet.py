@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from threading import Thread
 
 KEPT_BYTES = 1 << 20
-"""Of messages that nobody has read."""
+"""Of messages that are not read yet."""
 _LAST = 1 << 16
 """Characters of the newest messages behind those; one message is kept whole."""
 _CHUNK = select.PIPE_BUF

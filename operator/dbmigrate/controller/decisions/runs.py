@@ -71,7 +71,7 @@ class JobRun:
     plan: str | None = None
     """The hash of the plan that it must match."""
     template: str = ""
-    """The hash of what its Pod was made from beside the order; empty: an older operator has made
+    """The hash of what its Pod was made from besides the order; empty: an older operator has made
     it."""
     is_deleting: bool = False
     is_suspended: bool = False

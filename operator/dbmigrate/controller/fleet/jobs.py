@@ -28,7 +28,7 @@ class FleetJob:
     generation: int = 0
     """Of the spec that it was made from."""
     template: str = ""
-    """The hash of what its Pods were made from beside the order; empty: an older operator has made
+    """The hash of what its Pods were made from besides the order; empty: an older operator has made
     it."""
     ended: int = 0
     """The Pods of it that have ended, by Kubernetes' count."""

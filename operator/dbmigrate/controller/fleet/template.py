@@ -1,4 +1,4 @@
-"""A hash of what the Pods of a set are made from beside their order: see `jobs.template`."""
+"""A hash of what the Pods of a set are made from besides their order: see `jobs.template`."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class SetView:
 
 @dataclass(frozen=True, slots=True)
 class SetConclusion:
-    """What is decided beside the status."""
+    """What is decided besides the status."""
 
     verdict: Verdict
     order: FleetOrder | None = None

@@ -59,6 +59,8 @@ DEFAULT_RESOURCES: Document = {
     "requests": {"cpu": "50m", "memory": "64Mi"},
     "limits": {"memory": "256Mi"},
 }
+LINUX = {"kubernetes.io/os": "linux"}
+"""A cluster may have Windows nodes, which do not refuse a Pod without a toleration."""
 POD_SECURITY: Document = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 BACKUP_SECURITY: Document = {"fsGroup": 65532, "fsGroupChangePolicy": "OnRootMismatch"}
 """A new volume belongs to root: by its group the image's user may write to it."""
@@ -326,7 +328,7 @@ def _placement(options: JobOptions) -> Document:
     fields = {
         "serviceAccountName": options.service_account_name,
         "priorityClassName": options.priority_class_name,
-        "nodeSelector": options.node_selector,
+        "nodeSelector": {**LINUX, **options.node_selector},
         "tolerations": options.tolerations,
         "affinity": options.affinity,
         "imagePullSecrets": options.image_pull_secrets,

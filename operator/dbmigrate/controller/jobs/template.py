@@ -1,4 +1,4 @@
-"""What a run's Pod is made from beside its order: the resource, and the settings of the operator.
+"""What a run's Pod is made from besides its order: the resource, and the settings of the operator.
 
 The spec's generation and the intent say whether the resource has changed since a Job was made.
 Nothing of the resource says that the operator's own settings have (the runner's image, the

@@ -22,7 +22,7 @@ from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
 from dbmigrate.controller.watches.observed import Key
 
 Look = Callable[[Key, bool], Awaitable[datetime | None]]
-"""Looks at a resource; says when to look again. The flag: read it anew, whatever the
+"""Looks at a resource; says when to look again. The flag: read it again, whatever the
 streams have shown."""
 
 FIRST_DELAY = timedelta(seconds=1)

@@ -35,7 +35,7 @@ def scope_of(host: str) -> str:
 
 
 def _check_client(wanted: str) -> None:
-    """The library takes a service principal of the variables first, whoever else is wanted."""
+    """The library prefers a service principal of the variables to the configured client."""
     has_secret = any(map(os.environ.get, _OF_PRINCIPALS))
     if wanted and has_secret and os.environ.get("AZURE_CLIENT_ID", wanted) != wanted:
         raise SettingsError(

@@ -12,23 +12,32 @@ from pathlib import Path
 
 from dbmigrate.child_process import Stopped, Until
 from dbmigrate.errors import MigrationError, cause_of
+from dbmigrate.postgres.backup_contents import BackupContents
 from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.postgres.pg_tools import find_program, run_program
 from dbmigrate.report import Backup, Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.preparation.backup_file import checksum
+from dbmigrate.runner.preparation.histories_of_backup import (
+    NewerHistories,
+    drop_newer,
+    find_newer,
+)
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 
-_RELATIONS = """
-SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c
+_OWN = """ FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
     AND d.objid = c.oid AND d.deptype = 'e')"""
+_RELATIONS = f"SELECT pg_catalog.count(*){_OWN}"
+_TABLES = f"SELECT n.nspname, c.relname{_OWN} AND c.relkind IN ('r', 'p') ORDER BY 1, 2"
+_SHOWN = 5
+"""Tables that are named in the warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,8 @@ class RestoreOrder:
     """Drop what the backup holds before it is made again."""
     keeps_owners: bool = True
     """False: everything belongs to the role that restores."""
+    keeps_histories: bool = False
+    """Leave the histories that the backup has not, unless it is known that it replaces them."""
 
 
 def restore(request: Request, order: RestoreOrder) -> Result[Backup]:
@@ -50,15 +61,36 @@ def restore(request: Request, order: RestoreOrder) -> Result[Backup]:
     def work(run: Run) -> Backup:
         file = Path(order.file)
         run.backup = _check(file, order.sha256)
-        if not order.may_replace:
+        newer, contents = NewerHistories(()), None
+        if order.may_replace:
+            contents = _read_contents(request, file)
+            newer = find_newer(run, contents, keeps=order.keeps_histories)
+        else:
             _require_empty(run)
         _restore(request, order, file)
         run.has_changed = True
+        drop_newer(run, newer)
+        if contents is not None:
+            _warn_of_others(run, contents)
         run.database.look_again()
         _note(run, file.name)
         return run.backup
 
     return perform(request, work, with_log=False)
+
+
+def _warn_of_others(run: Run, contents: BackupContents) -> None:
+    """Name the tables that the backup has not: they stay, and what makes them is pending again."""
+    rows = run.database.session.query(_TABLES)[0]
+    names = ((schema or "", name or "") for schema, name in rows)
+    left = [".".join(each) for each in names if not contents.has_table(*each)]
+    if left:
+        more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+        text = (
+            f"the backup does not have these tables, which stay: {', '.join(left[:_SHOWN])}{more}:"
+            " drop those that migrations above its version have made before these run again"
+        )
+        run.request.observer.notice(Notice("WARNING", text))
 
 
 def _note(run: Run, name: str) -> None:
@@ -105,20 +137,29 @@ def _restore(request: Request, order: RestoreOrder, file: Path) -> None:
         arguments += ["--clean", "--if-exists"]
     if not order.keeps_owners:
         arguments += ["--no-owner", "--no-privileges"]
-    program = find_program("pg_restore")
     try:
-        with file.open("rb") as content:
-            run_program(
-                program,
-                arguments,
-                request.target,
-                Until(lambda: request.stop.is_requested, seconds=None),
-                stdin=content,
-            )
+        _run_pg_restore(request, file, arguments)
     except Stopped:
         raise MigrationError(
             Reason.INTERRUPTED, "stopped during the restore: nothing was restored"
         ) from None
+
+
+def _read_contents(request: Request, file: Path) -> BackupContents:
+    try:
+        return BackupContents.parse(_run_pg_restore(request, file, ["--list"]).decode())
+    except Stopped:
+        raise MigrationError(
+            Reason.INTERRUPTED, "stopped before the restore: nothing was restored"
+        ) from None
+
+
+def _run_pg_restore(request: Request, file: Path, arguments: list[str]) -> bytes:
+    program = find_program("pg_restore")
+    until = Until(lambda: request.stop.is_requested, seconds=None)
+    try:
+        with file.open("rb") as content:
+            return run_program(program, arguments, request.target, until, stdin=content)
     except OSError as error:
         raise MigrationError(
             Reason.BACKUP_FAILED, f"can't read {file}: {cause_of(error)}"

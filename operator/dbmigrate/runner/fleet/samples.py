@@ -45,7 +45,7 @@ class _Finder:
         self.counts: Counter[str] = Counter()
         self.samples: dict[str, FleetTarget] = {}
         self.lost: FleetTarget | None = None
-        """One to which no way leads, because nobody knows the version that is wanted."""
+        """A target without a plan, because the wanted version is unknown."""
 
     def finished(self, verdict: TargetVerdict, summary: Summary) -> None:
         """Those that are dirty or could not be asked are no samples: their run reports why."""

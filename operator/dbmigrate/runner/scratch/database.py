@@ -46,7 +46,7 @@ class ScratchSpace:
 
         `around`: what the target has outside its schema and the copy needs, for a temporary
         server only. `name`: that of the target's database, which migrations may mention; it is
-        taken where nobody else uses the server. Another name starts with `dbmigrate_` and the
+        taken where no other client uses the server. Another name starts with `dbmigrate_` and the
         purpose. Raises MigrationError where it cannot be created.
         """
         if not name or name in _INITIAL or not self.is_ours:

@@ -392,8 +392,9 @@ def test_all_job_options_reach_the_pod() -> None:
     }
     job = build(make_migration(job=options))
     pod, runner = pod_of(job), runner_of(job)
-    for field in ("serviceAccountName", "nodeSelector", "tolerations", "affinity"):
+    for field in ("serviceAccountName", "tolerations", "affinity"):
         assert pod[field] == options[field]
+    assert pod["nodeSelector"] == {"kubernetes.io/os": "linux", "zone": "a"}
     assert pod["priorityClassName"] == "high"
     assert pod["imagePullSecrets"] == [{"name": "registry"}]
     assert pod["securityContext"]["runAsUser"] == 1000

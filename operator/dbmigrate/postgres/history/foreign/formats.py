@@ -7,12 +7,14 @@ second one on purpose, unless its log says something else (succession.py beside 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
-from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, HistoryKind, HistoryTable
+from dbmigrate.postgres.history.changed_columns import ColumnsChanged
 from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.log.lost_rows import was_emptied
 from dbmigrate.postgres.history.log.notes import NOTED, NoteKind
@@ -25,6 +27,12 @@ from dbmigrate.versions import Version
 
 _LOG_COLUMNS = ("executed_from", "to_version", "outcome")
 """By these a log of dbmigrate's is looked for under whatever name."""
+_TABLES = {
+    name: kind.default_table
+    for kind in HistoryKind
+    for name in (kind.default_table, log_name(kind.default_table))
+}
+"""The names that tools give their table, and those of the logs, by the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +42,17 @@ class Beside:
     histories: tuple[History, ...]
     renamed_logs: tuple[str, ...]
     """Tables in its schema that had the name of its log when they got their first row."""
+    refused: tuple[MigrationError, ...] = ()
+    """Of those under the name of a tool, with a log, that can't be read: why not. They were changed
+    by hand, or belong to a role that is not trusted. Without a log tools.py finds them."""
 
 
 def find_others(session: Session, history: History) -> Beside:
     """Those in the history's schema and in Atlas's; for Atlas's own, where the search path leads.
-    Under names of their own, those that have a log. Tables that may not be trusted do not count,
-    but for the renamed logs, which are not looked at here."""
+    Under names of their own, those that have a log. Those that may not be trusted are
+    refused; the renamed logs are not looked at here."""
     is_atlas = history.schema == ATLAS_SCHEMA
     elsewhere = CURRENT_SCHEMA if is_atlas else literal(ATLAS_SCHEMA)
-    names = {kind.default_table for kind in HistoryKind}
-    either = {name: table for table in names for name in (table, log_name(table))}
-    columns = ", ".join(map(literal, _LOG_COLUMNS))
     log = log_name(history.table)
     was_log = (
         f"n.nspname = {literal(history.schema)} AND c.relname <> {literal(log)}"
@@ -52,41 +60,82 @@ def find_others(session: Session, history: History) -> Beside:
         " AND d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 1"
         f" AND d.description = {literal(had_rows_comment(log))})"
     )
-    is_log = f"pg_catalog.right(c.relname::pg_catalog.text, 4) = {literal(LOG_SUFFIX)}"
-    _, rows = session.query(
-        f"SELECT n.nspname, c.relname, {was_log} FROM pg_catalog.pg_class c"
-        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        f" WHERE n.nspname IN ({literal(history.schema)}, {elsewhere}) AND c.relkind = 'r'"
-        f" AND (c.relname IN ({', '.join(map(literal, either))})"
-        f" OR ({is_log} OR {was_log})"
-        f" AND {len(_LOG_COLUMNS)} = (SELECT pg_catalog.count(*)"
-        "   FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid"
-        f"   AND NOT a.attisdropped AND a.attname IN ({columns}))) ORDER BY 1, 2",
-        before=KEEP_SCHEMA,
-    )
-    places = dict.fromkeys(
-        (schema or "", either.get(name or "") or (name or "").removesuffix(LOG_SUFFIX))
-        for schema, name, _ in rows
-        if name in either or (name or "").endswith(LOG_SUFFIX)
-    )
+    schemas = f"n.nspname IN ({literal(history.schema)}, {elsewhere})"
+    _, rows = session.query(_tables_sql(schemas, was_log), before=KEEP_SCHEMA)
+    places = _places(rows)
     places.pop((history.schema, history.table), None)
-    found = (_look(session, schema, table) for schema, table in places)
+    tables = {(schema or "", name or "") for schema, name, _ in rows}
+    found, refused = [], []
+    for schema, table in places:
+        has_log = table in _TABLES and (schema, log_name(table)) in tables
+        try:
+            found.append(_look(session, schema, table))
+        except MigrationError as error:
+            if has_log:
+                refused.append(error)
     return Beside(
         tuple(each for each in found if each is not None),
         tuple(name or "" for _, name, is_renamed in rows if is_renamed == "t"),
+        tuple(refused),
+    )
+
+
+def find_all(session: Session, is_wanted: Callable[[str, str], bool]) -> tuple[History, ...]:
+    """Those in the whole database, in whichever schema, whose schema and table are wanted."""
+    (rows,) = session.query(_tables_sql("c.relpersistence <> 't'", "false"))
+    places = (place for place in _places(rows) if is_wanted(*place))
+    found = []
+    for place in places:
+        try:
+            found.append(_look(session, *place))
+        except MigrationError:
+            continue
+    return tuple(each for each in found if each is not None)
+
+
+def _tables_sql(schemas: str, was_log: str) -> str:
+    """The tables in certain schemas that have the name of a history's, or are a log of
+    dbmigrate's."""
+    columns = ", ".join(map(literal, _LOG_COLUMNS))
+    is_log = f"pg_catalog.right(c.relname::pg_catalog.text, 4) = {literal(LOG_SUFFIX)}"
+    return (
+        f"SELECT n.nspname, c.relname, {was_log} FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        f" WHERE {schemas} AND c.relkind = 'r'"
+        f" AND (c.relname IN ({', '.join(map(literal, _TABLES))})"
+        f" OR ({is_log} OR {was_log})"
+        f" AND {len(_LOG_COLUMNS)} = (SELECT pg_catalog.count(*)"
+        "   FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid"
+        f"   AND NOT a.attisdropped AND a.attname IN ({columns}))) ORDER BY 1, 2"
+    )
+
+
+def _places(rows: Iterable[Row]) -> dict[tuple[str, str], None]:
+    """The histories that they belong to: schema and table."""
+    return dict.fromkeys(
+        (schema or "", _TABLES.get(name or "") or (name or "").removesuffix(LOG_SUFFIX))
+        for schema, name, _ in rows
+        if name in _TABLES or (name or "").endswith(LOG_SUFFIX)
     )
 
 
 def _look(session: Session, schema: str, table: str) -> History | None:
-    """By the first format that the table fits: dbmate's has the name of golang-migrate's."""
+    """By the first format that the table fits: dbmate's has the name of golang-migrate's.
+
+    Raises MigrationError where it fits none.
+    """
     kinds = [kind for kind in HistoryKind if kind.default_table == table] or [*HistoryKind]
+    errors = []
     for kind in kinds:
         try:
             found = look(session, HistoryTable(schema, table, kind)).history
-        except MigrationError:
+        except MigrationError as error:
+            errors.append(error)
             continue
         if kind.default_table == table or found.knows_log:
             return found
+    if errors:
+        raise next((each for each in errors if isinstance(each, ColumnsChanged)), errors[0])
     return None
 
 
@@ -142,3 +191,16 @@ def taken_over_by(session: Session, history: History) -> str:
         )
     )
     return (rows[0][0] or "") if rows else ""
+
+
+def succeeded_by(session: Session, history: History) -> frozenset[str]:
+    """The histories that it counts in the place of, as its log names them."""
+    if not history.knows_log:
+        return frozenset()
+    *_, rows = session.query(
+        history.guarded_reading(
+            f"SELECT DISTINCT ON (name) name, direction FROM {history.log_table}"
+            f" WHERE outcome = '{NOTED}' ORDER BY name, id DESC"
+        )
+    )
+    return frozenset(name or "" for name, kind in rows if kind == NoteKind.SUCCESSION)
