@@ -166,8 +166,19 @@ def test_the_way_down_through_it(shop: Shop, server: Server) -> None:
     refused = shop.on(old, "down", "1")
     assert refused.code == 1
     assert "was replaced by" in refused.stderr
-    ok(shop.on(old, "down", "1", archive=shop.archive))
-    assert old.query("SELECT to_regproc('twice')") == [(None,)]
+    if shop.format == "golang-migrate":
+        # Its table does not say whether the old files have made the version.
+        refused = shop.on(old, "down", "1", archive=shop.archive)
+        assert refused.code == 1
+        assert "rows of the history's log are missing" in refused.stderr
+        assert "no change" in ok(shop.on(old, "goto", "3", archive=shop.archive))
+    else:
+        ok(shop.on(old, "down", "1", archive=shop.archive))
+        assert old.query("SELECT to_regproc('twice')") == [(None,)]
+    new.execute(f"TRUNCATE {_log(shop)}")
+    for words in (("down", "1"), ("goto", "2"), ("goto", "1")):
+        assert shop.on(new, *words, archive=shop.archive).code == 1
+    assert new.query("SELECT to_regclass('users') IS NULL") == [(False,)]
     old.drop()
     new.drop()
 

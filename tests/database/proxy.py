@@ -159,9 +159,7 @@ class _Link:
         """Send on all whole messages; give back what is left."""
         while (found := self._split(side, data)) is not None:
             kind, size = found
-            message = Message(
-                self._proxy._number_of_next(), side, kind, data[:size], self._number
-            )
+            message = Message(self._proxy._number_of_next(), side, kind, data[:size], self._number)
             if self._proxy._hook is not None:
                 self._proxy._hook(message)
             target.sendall(data[:size])

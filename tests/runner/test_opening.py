@@ -107,7 +107,7 @@ def test_a_search_path_without_a_schema(database: Database) -> None:
         ("version varchar(255) primary key", "dbmate or Rails"),
         ("version bigint primary key, inserted_at timestamp(0)", "Ecto"),
         ("version int not null primary key", "golang-migrate's first version"),
-        ("version bigint, dirty text", "another tool"),
+        ("version bigint, n text", "another tool"),
     ],
 )
 def test_another_tools_history_is_left_alone(database: Database, columns: str, tool: str) -> None:

@@ -94,6 +94,46 @@ def test_a_database_that_is_current_is_claimed_all_the_same(database: Database) 
     assert found[1:] == [("owner", "noted", OURS, 0)]
 
 
+EMPTIED = [
+    "TRUNCATE schema_migrations_log",
+    "TRUNCATE schema_migrations_log RESTART IDENTITY",
+    "DELETE FROM schema_migrations_log",
+    "DELETE FROM schema_migrations_log WHERE outcome = 'noted'",
+]
+
+
+@pytest.mark.parametrize("loss", EMPTIED)
+def test_a_log_that_was_emptied_still_knows_the_owner(database: Database, loss: str) -> None:
+    files = tables(1, 2, 3)
+    run(database, files)
+    database.execute(loss)
+    assert status(request(database, files)).report.owner == OURS
+    for again in (files, tables(1, 2, 3, 4)):
+        refused = run(database, again, owner=ELSEWHERE)
+        assert reason(refused) is Reason.DATABASE_CONFLICT
+        assert "is migrated by here/shop/users" in str(refused.error)
+    assert run(database, tables(1, 2, 3, 4)).error is None
+    database.execute(loss)
+    taken = run(database, tables(1, 2, 3, 4), owner=ELSEWHERE, take_over="here/shop/users")
+    assert taken.report.owner == ELSEWHERE
+    database.execute(loss)
+    assert reason(run(database, files)) is Reason.DATABASE_CONFLICT
+
+
+@pytest.mark.parametrize(("comment", "is_known"), [("NULL", True), ("'ask Ann first'", False)])
+def test_an_older_log_says_so_from_the_next_run_on(
+    database: Database, comment: str, is_known: bool
+) -> None:
+    run(database, tables(1))
+    database.execute(f"COMMENT ON COLUMN schema_migrations_log.executed_by IS {comment}")
+    rows = log(database, "id")
+    assert run(database, tables(1)).error is None
+    assert log(database, "id") == rows
+    database.execute("TRUNCATE schema_migrations_log")
+    refused = reason(run(database, tables(1), owner=ELSEWHERE))
+    assert (refused is Reason.DATABASE_CONFLICT) == is_known
+
+
 def test_a_set_version_is_the_owners_too(database: Database) -> None:
     run(database, tables(1, 2))
     options = Options(who="job", owner=Owner.parse(ELSEWHERE))

@@ -167,23 +167,29 @@ def find_source(
         if files is FileUse.NONE or kind is HistoryKind.GOLANG_MIGRATE:
             return None, kind
     source = read_source(find_directory(options), wanted, invocation.environ)
-    if options.archive:
+    if options.archives:
         from dataclasses import replace
 
-        place = options.archive
-        if options.confined_to:  # a resource does not know where its files are mounted
-            place = os.path.join(find_directory(options), place)
-        if not os.path.isdir(place):
-            raise MigrationError(
-                Reason.SOURCE_INVALID,
-                f"-archive {place} is no directory",
-                hint="name the directory of the files that a squashed one has replaced",
-            )
-        archive = read_source(place, source.format, invocation.environ)
-        source = replace(source, archive=archive)
+        from dbmigrate.sources.archives import merge_archives
+
+        places = [_find_archive(options, each) for each in options.archives]
+        archives = [read_source(each, source.format, invocation.environ) for each in places]
+        source = replace(source, archive=merge_archives(archives))
     for warning in source.warnings if warns else ():
         invocation.terminal.warning(warning)
     return source, HistoryKind(source.format)
+
+
+def _find_archive(options: GlobalOptions, place: str) -> str:
+    if options.confined_to:  # a resource does not know where its files are mounted
+        place = os.path.join(find_directory(options), place)
+    if not os.path.isdir(place):
+        raise MigrationError(
+            Reason.SOURCE_INVALID,
+            f"-archive {place} is no directory",
+            hint="name the directory of the files that a squashed one has replaced",
+        )
+    return place
 
 
 def _guess_format(options: GlobalOptions) -> Format:

@@ -45,6 +45,7 @@ from dbmigrate.postgres.history.log.notes import (
     NOTE_VERSION,
     NOTED,
     NoteKind,
+    Owner,
     Successor,
     find_owner,
     find_successor,
@@ -279,17 +280,35 @@ class Database:
         self._note_lost()
         self.note_owner()
 
-    def note_owner(self) -> None:
-        """Record the owner of the run, if the log names another one."""
-        owner = self.request.options.owner
-        if owner is not None and self.reads_log and find_owner(self.notes) != owner:
-            self._note_lost()  # the first row after the loss may be this one
-            self.note(NoteKind.OWNER, str(owner))
+    @property
+    def owner(self) -> Owner | None:
+        """Who migrates the database: by the log's rows, or by its table where it was emptied."""
+        if not self.reads_log:
+            return None
+        by_table = self.history.log_shape.owner
+        return find_owner(self.notes) or (Owner.parse(by_table) if by_table else None)
 
-    def note(self, kind: NoteKind, text: str, *, checksum: str | None = None) -> None:
-        """Append a note to the log, and read it back. Raises MigrationError."""
+    def note_owner(self) -> None:
+        """Record the owner of the run, if the log or its table names another one."""
+        owner = self.request.options.owner
+        if owner is None or not self.reads_log:
+            return
+        comment = self.history.owner_sql(str(owner))
+        if find_owner(self.notes) != owner:
+            self._note_lost()  # the first row after the loss may be this one
+            self.note(NoteKind.OWNER, str(owner), also=comment)
+        elif comment:
+            self._prepare(self.history.guarded_shape(comment))
+        self.history = self.history.with_owner(str(owner))
+
+    def note(
+        self, kind: NoteKind, text: str, *, checksum: str | None = None, also: str = ""
+    ) -> None:
+        """Append a note to the log, and read it back, in one transaction with a further statement.
+        Raises MigrationError."""
         row = self.new_note(kind, text, checksum=checksum)
-        sql = f"{insert_log_sql(self.history, row)} RETURNING id"
+        first = f"{also}; " if also else ""
+        sql = f"{first}{insert_log_sql(self.history, row)} RETURNING id"
         ((number,),) = self._prepare(self.history.guarded(sql))[-1]
         self.notes += (noted_row(int(number or 0), row),)
 

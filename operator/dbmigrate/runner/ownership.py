@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
-from dbmigrate.postgres.history.log.notes import NoteKind, find_hold, find_order, find_owner
+from dbmigrate.postgres.history.log.notes import NoteKind, find_hold, find_order
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import Plan
@@ -21,7 +21,7 @@ from dbmigrate.sources.migration import Direction
 def require_owner(run: Run) -> None:
     """Raise MigrationError (DatabaseConflict) if another owner migrates the database."""
     options, database = run.request.options, run.database
-    found = find_owner(database.notes)
+    found = database.owner
     if options.owner is None or found is None:
         return
     taken = options.take_over
@@ -52,7 +52,7 @@ def require_known_database(run: Run) -> None:
     expected = options.expected_database
     if expected is None or run.database_id == expected:
         return
-    found = find_owner(database.notes)
+    found = database.owner
     if found is not None and options.owner.is_same_as(found):
         return
     if run.database_id is None:

@@ -23,7 +23,7 @@ from dbmigrate.postgres.connection.errors import (
     connection_lost,
     history_failure,
 )
-from dbmigrate.postgres.history.log.notes import find_owner, find_restore
+from dbmigrate.postgres.history.log.notes import find_restore
 from dbmigrate.report import (
     FILE_LIMIT,
     Outcome,
@@ -147,7 +147,7 @@ def _format(run: Run) -> str | None:
 
 
 def _owner(run: Run) -> str | None:
-    owner = find_owner(run.database.notes)
+    owner = run.database.owner
     return str(owner)[:OWNER_LIMIT] if owner is not None else None
 
 

@@ -16,6 +16,7 @@ from dbmigrate.cli.arguments.flags import (
     TRUE,
     Flag,
     UsageError,
+    each_value,
     is_set,
     no_address,
     one_of,
@@ -92,7 +93,7 @@ class GlobalOptions(NamedTuple):
     """reject, warn or off: how to handle lint's findings in the pending files."""
     rehearse_on: str
     """A scratch server on which the steps are rehearsed first, or empty."""
-    archive: str
+    archives: tuple[str, ...]
     """The directory of the files that a squashed one has replaced, or empty."""
     confined_to: str
     """The directory that no file of the source may lie outside of, or empty."""
@@ -174,7 +175,7 @@ FLAGS = (
     Flag("order-id", check=_line),
     Flag("lint", check=one_of(("reject", "warn", "off"))),
     Flag("rehearse-on"),
-    Flag("archive", check=no_address),
+    Flag("archive", check=no_address, is_repeated=True),
     Flag("confined-to", check=no_address),
     Flag("grace-period", check=read_duration, kind="duration"),
     Flag("json", kind=""),
@@ -229,7 +230,7 @@ def parse_options(
             order_id=values.get("order-id", ""),
             lint=values.get("lint", "off"),
             rehearse_on=values.get("rehearse-on", ""),
-            archive=values.get("archive", ""),
+            archives=each_value(values, "archive"),
             confined_to=values.get("confined-to", ""),
             verbose=is_set(values, "verbose"),
             json=is_set(values, "json"),

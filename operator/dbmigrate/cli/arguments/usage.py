@@ -187,7 +187,8 @@ Options:
   -rollback MODE             forbid to go below the version, or allow it by down scripts alone
   -out-of-order MODE         reject, apply or ignore versions that were skipped (default reject)
   -changed-files MODE        reject or warn of applied files that were edited (default reject)
-  -archive DIR               The files that a squashed one has replaced, for a database below it
+  -archive DIR               The files that a squashed one has replaced, for a database below it;
+                             repeatable
   -confined-to DIR           Refuse files of the source that links lead to outside of DIR
   -grace-period D            Time from SIGTERM to SIGKILL: a statement that still runs shortly
                              before its end is cancelled (default not known: it runs on)

@@ -169,6 +169,14 @@ class VersionTable(Protocol):
     def columns(self) -> str:
         """What its table is called in messages."""
 
+    @property
+    def types(self) -> Mapping[str, str]:
+        """The columns by which it is known, with their types."""
+
+    @property
+    def may_have_others(self) -> bool:
+        """Whether it is known although it has further columns."""
+
     def lock_ids(self, schema: str, table: str) -> tuple[int, ...]:
         """The tool's own advisory locks, in addition to dbmigrate's."""
 

@@ -12,7 +12,8 @@ dbmigrate has made unreadable, and what was changed by hand, is refused in words
 
 A comment on the column id says whether the table has ever had a row, and under which name. It is
 committed with the first one, so that a step that was rolled back leaves no trace, and stays where
-the rows are removed or the table is renamed.
+the rows are removed or the table is renamed. Likewise a comment on the column executed_by says who
+migrates the database.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ _NAMES = {"timestamptz": "timestamp with time zone"}
 """Types as the catalogs write them, where that is not how they are declared."""
 _NO_ROWS = "dbmigrate: no row yet"
 _HAD_ROWS = re.compile(r"dbmigrate: has had rows(?:, as .+)?", re.DOTALL)
+_OWNER = re.compile(r"dbmigrate: migrated by (\S+)")
 _COMMENT = re.compile(r"dbmigrate: log of shape ([0-9]{1,9}), readable since shape ([0-9]{1,9})")
 
 
@@ -94,6 +96,10 @@ class LogShape:
     had_rows: bool | None = None
     """Whether it has had a row, by its own word; None: it does not say."""
     may_say_so: bool = False
+    """Whether a role that may alter it can write that down: there is no comment of a person's."""
+    owner: str | None = None
+    """Who migrates the database, by its own word, as the log's note has it."""
+    may_name_owner: bool = False
     """Whether a role that may alter it can write that down: there is no comment of a person's."""
     unfilled: tuple[str, ...] = ()
     """Columns that must have a value and get none from dbmigrate."""
@@ -134,12 +140,14 @@ def shape_of(
     index_keys: Collection[str],
     may_alter: bool,
     id_comment: str | None = None,
+    owner_comment: str | None = None,
 ) -> LogShape:
     """The shape of a table, named with its schema; `index_keys` as pg_index.indkey, `id_comment`
-    that of its first column."""
+    that of its first column, `owner_comment` that of executed_by."""
     found = {column.name: column for column in columns}
     stated = _COMMENT.fullmatch(comment or "")
     had = _HAD_ROWS.fullmatch(id_comment or "")
+    owner = _OWNER.fullmatch(owner_comment or "")
     here = LogShape(
         columns=frozenset(found),
         may_be_numbered=stated is not None or not comment,
@@ -147,6 +155,8 @@ def shape_of(
         is_numbered=stated is not None,
         had_rows=True if had else False if id_comment == _NO_ROWS else None,
         may_say_so=id_comment in (None, "", _NO_ROWS),
+        owner=owner[1] if owner else None,
+        may_name_owner=owner is not None or not owner_comment,
         unfilled=tuple(
             name for name, column in found.items() if column.must_be_filled and not _fills(name)
         ),
@@ -212,6 +222,14 @@ def had_rows_sql(table: str, name: str, shape: LogShape) -> str:
     if shape.had_rows or not (shape.may_alter and shape.may_say_so):
         return ""
     return f"COMMENT ON COLUMN {table}.id IS {literal(had_rows_comment(name))}"
+
+
+def owner_sql(table: str, owner: str, shape: LogShape) -> str:
+    """Say who migrates the database, so that it stays known where the rows are removed; nothing
+    where that is said, or can't be."""
+    if shape.owner == owner or not (shape.may_alter and shape.may_name_owner):
+        return ""
+    return f"COMMENT ON COLUMN {table}.executed_by IS {literal(f'dbmigrate: migrated by {owner}')}"
 
 
 def require_writable(schema: str, log: str, shape: LogShape) -> None:

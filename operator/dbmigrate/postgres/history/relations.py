@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dbmigrate.postgres.connection.target import HistoryKind
+from dbmigrate.postgres.history import log_shape
 from dbmigrate.postgres.history.inspection import READING, WRITING, guard
-from dbmigrate.postgres.history.log_shape import CURRENT, LogShape, had_rows_sql, upgrade_sql
+from dbmigrate.postgres.history.log_shape import (
+    CURRENT,
+    LogShape,
+    had_rows_sql,
+    upgrade_sql,
+)
 from dbmigrate.postgres.sqltext.quoting import identifier
 from dbmigrate.versions import REPEATABLE, Version, are_numbers, reader_of, repeatable
 
@@ -96,6 +102,16 @@ class History:
             return ()
         said = had_rows_sql(self.log_table, log_name(self.table), self.log_shape)
         return (said,) if said else ()
+
+    def owner_sql(self, owner: str) -> str:
+        """The statement that says who migrates the database; empty where that is said."""
+        return (
+            log_shape.owner_sql(self.log_table, owner, self.log_shape) if self.has_log_table else ""
+        )
+
+    def with_owner(self, owner: str) -> History:
+        """As it is once that was committed."""
+        return replace(self, log_shape=replace(self.log_shape, owner=owner))
 
     def _writing(self, *names: str) -> tuple[str, ...]:
         return (*self._guard(WRITING, *names), *self.remark_of_rows)

@@ -10,7 +10,7 @@ a step has run in batches (dbmigrate.postgres.batches.state).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -142,7 +142,10 @@ def tables_sql(schema: str, table: str) -> str:
         f" CASE WHEN {is_log} THEN pg_catalog.obj_description(c.oid, 'pg_class') END,"
         f" CASE WHEN {is_log} THEN (SELECT pg_catalog.string_agg(i.indkey::text, ',')"
         " FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid) END,"
-        f" CASE WHEN {is_log} THEN pg_catalog.col_description(c.oid, 1) END"
+        f" CASE WHEN {is_log} THEN pg_catalog.col_description(c.oid, 1) END,"
+        f" CASE WHEN {is_log} THEN (SELECT pg_catalog.col_description(c.oid, o.attnum)"
+        " FROM pg_catalog.pg_attribute o"
+        " WHERE o.attrelid = c.oid AND o.attname = 'executed_by') END"
         " FROM pg_catalog.pg_class c"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " LEFT JOIN pg_catalog.pg_attribute a"
@@ -173,11 +176,11 @@ def read_tables(
     """
     table = wanted.name
     shapes: dict[str, dict[str, str]] = {}
-    readable, doubtful = set(), set()
+    readable, doubtful, with_default = set(), set(), set()
     oids: dict[str, int] = {}
     log, batches = log_name(table), batches_name(table)
     log_columns: list[LogColumn] = []
-    log_facts: tuple[str | None, ...] = (None,) * 4
+    log_facts: tuple[str | None, ...] = (None,) * 5
     parts: list[int] = []
     for relname, column, column_type, may_read, oid, is_plain, default, has, *more in rows:
         name = relname or ""
@@ -188,6 +191,8 @@ def read_tables(
         if is_plain != "t" or not is_harmless(default):
             doubtful.add(name)
         shape = shapes.setdefault(name, {})
+        if column is not None and name == table and default is not None:
+            with_default.add(column)
         if column is not None:
             shape[column] = column_type or ""
             if name == log:
@@ -201,7 +206,8 @@ def read_tables(
     for relation in relations:
         require_table(relation, schema)
     if table in shapes:
-        _check_versions(session, shapes[table], (schema, table), adapter_for(wanted.kind))
+        place, adapter = (schema, table), adapter_for(wanted.kind)
+        _check_versions(session, shapes[table], place, adapter, with_default)
     for relation in relations:
         require_safe(relation, schema, wanted.owner)
     history = History(
@@ -225,7 +231,7 @@ def read_tables(
 def _log_shape(
     name: str, columns: list[LogColumn], facts: tuple[str | None, ...], version_type: str
 ) -> LogShape:
-    may_alter, comment, keys, id_comment = facts
+    may_alter, comment, keys, id_comment, owner_comment = facts
     return shape_of(
         name,
         columns,
@@ -234,11 +240,16 @@ def _log_shape(
         index_keys=(keys or "").split(","),
         may_alter=may_alter == "t",
         id_comment=id_comment,
+        owner_comment=owner_comment,
     )
 
 
 def _check_versions(
-    session: Session, shape: dict[str, str], place: tuple[str, str], adapter: VersionTable
+    session: Session,
+    shape: dict[str, str],
+    place: tuple[str, str],
+    adapter: VersionTable,
+    with_default: Collection[str],
 ) -> None:
     if adapter.fits(shape):
         return
@@ -250,7 +261,12 @@ def _check_versions(
             hint=f"bring it up to date: ALTER TABLE {name} ALTER version TYPE bigint,"
             " ADD dirty boolean NOT NULL DEFAULT false; it may hold one row alone, the newest",
         )
+    from dbmigrate.postgres.history.changed_columns import changed_columns
+
     orm = _find_orm(session, shape, place[0])
+    changed = changed_columns(adapter, shape, place, with_default) if orm is None else None
+    if changed is not None:
+        raise changed
     tool = orm.label if orm is not None else _owner(shape)
     columns = ", ".join(f"{column} {kind}" for column, kind in shape.items()) or "no columns"
     raise MigrationError(

@@ -33,7 +33,7 @@ from dbmigrate.runner.ownership import require_live
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import back_up, carry_out
 from dbmigrate.runner.planning.plan import Plan
-from dbmigrate.runner.planning.squashed import old_migration, ran_as_squash
+from dbmigrate.runner.planning.squashed import old_migration, ran_as_squash, where_replaced
 from dbmigrate.runner.planning.step import PlannedStep, moves_up, step_up
 from dbmigrate.runner.preparation.forced_version import write_history
 from dbmigrate.runner.request import Request
@@ -210,6 +210,7 @@ def _step(run: Run, row: LogRow, version: Version) -> PlannedStep:
             Reason.MISSING_VERSION,
             f"version {version} ({row.name}) was not finished, and its"
             f" {direction.value} file is not there",
+            hint=_way_on(run, version),
         )
     text = migration.text if migration else str(version)
     before, after = row.from_version, row.to_version
@@ -226,12 +227,21 @@ def _step(run: Run, row: LogRow, version: Version) -> PlannedStep:
     )
 
 
+def _way_on(run: Run, version: Version) -> str:
+    file = where_replaced(run.source, version) or "put the file back"
+    return (
+        f"{file}; or look at what version {version} has left, fix it, then `dbmigrate force"
+        f" {version}` (or the version below)"
+    )
+
+
 def _step_of_table(run: Run, partial: Partial, migration: Migration | None) -> PlannedStep:
     if migration is None or migration.up is None:
         name = partial.description
         raise MigrationError(
             Reason.MISSING_VERSION,
             f"version {partial.version} ({name}) was not finished, and its file is not there",
+            hint=_way_on(run, partial.version),
         )
     before = run.database.found.version
     after = partial.version if before is None else max(before, partial.version)

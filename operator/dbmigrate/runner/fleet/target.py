@@ -55,6 +55,8 @@ class FleetTarget:
 
 COLUMNS = tuple(each.name for each in fields(FleetTarget))
 _BY_SPELLING = {column.replace("_", ""): column for column in COLUMNS}
+_ADDRESSES = frozenset("url uri dsn databaseurl conninfo connection connectionstring".split())
+"""Names under which a whole address is written elsewhere, without _ and -."""
 _LABEL = "label."
 """What a column begins with that holds one label."""
 
@@ -101,11 +103,18 @@ def column_of(spelled: str, place: str) -> str:
     column = _find_column(spelled)
     if column is not None:
         return column
-    if spelled.lower() in ("password", "url"):
+    word = re.sub(r"[_-]", "", spelled).lower()
+    if word == "password":
         problem, remedy = (
             f"{spelled} would put a password into the list",
             "name a file that holds it, as password_file, or use the password file of libpq"
             " (PGPASSFILE)",
+        )
+    elif word in _ADDRESSES:
+        problem, remedy = (
+            f"{spelled} is not a column: a target has the parts of its address",
+            "write host, port, dbname and user where they differ from those of -database; a"
+            " password goes into a file, which password_file names",
         )
     else:
         problem = f"column {_show(spelled)} is not known"

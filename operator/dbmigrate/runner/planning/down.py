@@ -123,6 +123,9 @@ def _step_down(
     migration = inputs.source.find(version)
     row = inputs.applied.row(version)
     is_replaced = squashed.is_replaced(inputs.source, version, inputs.version)
+    is_unknown = squashed.is_maker_unknown(inputs.source, inputs.applied)
+    if is_replaced and is_unknown and inputs.lost is not None:
+        raise squashed.unknown_maker(inputs.source, version)
     if _is_old(inputs, version):
         migration = squashed.old_migration(inputs.source, version)
     script = migration.down if migration else None
@@ -153,7 +156,7 @@ def _step_down(
 def _is_old(inputs: PlanInputs, version: Version) -> bool:
     """Whether the version was made by a file that a squashed one has replaced."""
     is_replaced = squashed.is_replaced(inputs.source, version, inputs.version)
-    return is_replaced and not squashed.ran_as_squash(inputs.applied.row(version))
+    return is_replaced and not squashed.began_with_squash(inputs.source, inputs.applied)
 
 
 def _require_allowed(

@@ -15,6 +15,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.applied import AppliedVersions
+from dbmigrate.runner.planning.squashed import where_replaced
 from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.sources.migration import Script, Source
 from dbmigrate.versions import Version
@@ -98,14 +99,8 @@ def no_migration(
     version: Version, hint: str | None = None, *, source: Source | None = None
 ) -> MigrationError:
     """No file of that version; golang-migrate's words. `source` may know where it is."""
-    if source is not None and source.stands_for(version):
-        hint = f"version {version} was replaced by {source.squash_file}; "
-        if source.archive is None:
-            hint += "name the directory that has the replaced files: -archive DIR"
-        elif source.archive.find(version) is None:
-            hint += f"{source.archive.location} has no file of it either"
-        else:
-            hint += f"an empty database begins with that: choose {source.squash_end} or above it"
+    if source is not None:
+        hint = where_replaced(source, version) or hint
     return MigrationError(
         Reason.MISSING_VERSION,
         f"no migration found for version {version}:"

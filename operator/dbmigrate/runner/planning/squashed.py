@@ -214,8 +214,52 @@ def ran_as_squash(row: LogRow | None) -> bool:
 
 
 def old_migration(source: Source, version: Version) -> Migration | None:
-    """The archived files of a replaced version."""
-    return source.archive.find(version) if source.archive else None
+    """The archived files of a replaced version. A squashed file in the archive, which a later one
+    has replaced, is not the file of its version: it stands for all of its range."""
+    found = source.archive.find(version) if source.archive else None
+    return found if found is not None and found.replaces is None else None
+
+
+def began_with_squash(source: Source, applied: AppliedVersions) -> bool:
+    """Whether the squashed file was the first step of this database, as far as it is known."""
+    end = source.squash_end
+    return end is not None and _began_with(end, source.squash_start, applied)
+
+
+def is_maker_unknown(source: Source, applied: AppliedVersions) -> bool:
+    """Whether the history does not say which of the two has made the version: it has no row of the
+    range. A table with a row for each version says it."""
+    end, start = source.squash_end, source.squash_start
+    if applied.is_exact or end is None:
+        return False
+    return not any(v <= end and (start is None or v >= start) for v in applied.recorded)
+
+
+def unknown_maker(source: Source, version: Version) -> MigrationError:
+    """The log would say it, and its rows are missing."""
+    return MigrationError(
+        Reason.IRREVERSIBLE_MIGRATION,
+        f"version {version} was replaced by {source.squash_file}, and the rows of the history's log"
+        " are missing that would say whether that file or the replaced ones have made this"
+        " database: nothing was rolled back",
+        hint=f"choose a target at or above {source.squash_end}; or put back the rows of the log"
+        " from a backup; or `dbmigrate force V` with a version below, which moves the version alone"
+        " and leaves what the migrations have made",
+    )
+
+
+def where_replaced(source: Source, version: Version) -> str | None:
+    """Where the file of a replaced version is, as a hint; None: it was not replaced."""
+    end, squashed = source.squash_end, source.find(version)
+    is_end = version == end and squashed is not None and squashed.replaces is not None
+    if not source.stands_for(version) and not is_end:
+        return None
+    hint = f"version {version} was replaced by {source.squash_file}; "
+    if source.archive is None:
+        return f"{hint}name the directory that has the replaced files: -archive DIR"
+    if old_migration(source, version) is None:
+        return f"{hint}{source.archive.location} has no file of it either"
+    return f"{hint}an empty database begins with that: choose {end} or above it"
 
 
 def no_file_of(source: Source, version: Version) -> MigrationError:

@@ -37,6 +37,10 @@ def take_over(run: Run, adopted: Iterable[History] = ()) -> tuple[NewLogRow, ...
     session, history = database.session, database.history
     named = (each for each in database.others.all if not each.has_own_name)
     others = () if history.has_own_name else named
+    if others:
+        for error in database.others.refused:
+            text = f"no log says that {history.name} has taken its place: {error.message}"
+            run.request.observer.notice(Notice("WARNING", text))
     newest = {row.name: row.direction for row in database.notes}
     notes = []
     for other in {each.name: each for each in (*others, *adopted)}.values():

@@ -96,6 +96,13 @@ def test_a_name_that_yaml_takes_for_something_else_stays_a_name(tmp_path: Path) 
         ("t.csv", 'name,schema\na,"x\n', "line 2: this is no CSV", "RFC 4180"),
         ("t.csv", "name,schemas\na,x\n", "column schemas is not known", "the columns are name"),
         ("t.csv", "name,password\na,x\n", "would put a password", "password_file"),
+        (
+            "t.csv",
+            "name,url\na,postgres://h/x\n",
+            "url is not a column",
+            "write host, port, dbname",
+        ),
+        ("t.json", '[{"name": "a", "database-url": "x"}]', "is not a column", "password_file"),
         ("t.csv", "name,port\na,70000\n", "port 70000 is no port", "1 to 65535"),
         ("t.csv", "name,host\na,u:p@h\n", "line 2: host is no host's name", "alone"),
         ("t.csv", f"name,schema\na,{'x' * 64}\n", "64 bytes", "as the server has it"),

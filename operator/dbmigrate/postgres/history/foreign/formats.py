@@ -14,6 +14,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, HistoryKind, HistoryTable
+from dbmigrate.postgres.history.changed_columns import ColumnsChanged
 from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.log.lost_rows import was_emptied
 from dbmigrate.postgres.history.log.notes import NOTED, NoteKind
@@ -41,12 +42,15 @@ class Beside:
     histories: tuple[History, ...]
     renamed_logs: tuple[str, ...]
     """Tables in its schema that had the name of its log when they got their first row."""
+    refused: tuple[MigrationError, ...] = ()
+    """Of those under the name of a tool, with a log, that can't be read: why not. They were changed
+    by hand, or belong to a role that is not trusted. Without a log tools.py finds them."""
 
 
 def find_others(session: Session, history: History) -> Beside:
     """Those in the history's schema and in Atlas's; for Atlas's own, where the search path leads.
-    Under names of their own, those that have a log. Tables that may not be trusted do not count,
-    but for the renamed logs, which are not looked at here."""
+    Under names of their own, those that have a log. Those that may not be trusted are
+    refused; the renamed logs are not looked at here."""
     is_atlas = history.schema == ATLAS_SCHEMA
     elsewhere = CURRENT_SCHEMA if is_atlas else literal(ATLAS_SCHEMA)
     log = log_name(history.table)
@@ -60,10 +64,19 @@ def find_others(session: Session, history: History) -> Beside:
     _, rows = session.query(_tables_sql(schemas, was_log), before=KEEP_SCHEMA)
     places = _places(rows)
     places.pop((history.schema, history.table), None)
-    found = (_look(session, schema, table) for schema, table in places)
+    tables = {(schema or "", name or "") for schema, name, _ in rows}
+    found, refused = [], []
+    for schema, table in places:
+        has_log = table in _TABLES and (schema, log_name(table)) in tables
+        try:
+            found.append(_look(session, schema, table))
+        except MigrationError as error:
+            if has_log:
+                refused.append(error)
     return Beside(
         tuple(each for each in found if each is not None),
         tuple(name or "" for _, name, is_renamed in rows if is_renamed == "t"),
+        tuple(refused),
     )
 
 
@@ -71,7 +84,12 @@ def find_all(session: Session, is_wanted: Callable[[str, str], bool]) -> tuple[H
     """Those in the whole database, in whichever schema, whose schema and table are wanted."""
     (rows,) = session.query(_tables_sql("c.relpersistence <> 't'", "false"))
     places = (place for place in _places(rows) if is_wanted(*place))
-    found = (_look(session, schema, table) for schema, table in places)
+    found = []
+    for place in places:
+        try:
+            found.append(_look(session, *place))
+        except MigrationError:
+            continue
     return tuple(each for each in found if each is not None)
 
 
@@ -102,15 +120,22 @@ def _places(rows: Iterable[Row]) -> dict[tuple[str, str], None]:
 
 
 def _look(session: Session, schema: str, table: str) -> History | None:
-    """By the first format that the table fits: dbmate's has the name of golang-migrate's."""
+    """By the first format that the table fits: dbmate's has the name of golang-migrate's.
+
+    Raises MigrationError where it fits none.
+    """
     kinds = [kind for kind in HistoryKind if kind.default_table == table] or [*HistoryKind]
+    errors = []
     for kind in kinds:
         try:
             found = look(session, HistoryTable(schema, table, kind)).history
-        except MigrationError:
+        except MigrationError as error:
+            errors.append(error)
             continue
         if kind.default_table == table or found.knows_log:
             return found
+    if errors:
+        raise next((each for each in errors if isinstance(each, ColumnsChanged)), errors[0])
     return None
 
 

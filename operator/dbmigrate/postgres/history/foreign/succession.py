@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.history.foreign.formats import Beside, find_others
@@ -56,6 +57,11 @@ class OtherHistories:
     def all(self) -> tuple[History, ...]:
         """All of them (find_others says where)."""
         return self._found.histories
+
+    @property
+    def refused(self) -> tuple[MigrationError, ...]:
+        """Why others can't be read."""
+        return self._found.refused
 
     @property
     def renamed_logs(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
@@ -32,15 +33,17 @@ EXECUTE_LOCK = 2686470616
 """FNV-1 of `atlas_migrate_execute`: one for all tables of a database."""
 CLOUD_ROW = ".atlas_cloud_identifier"
 
-_SHAPE = {
-    "version": "character varying",
-    "description": "character varying",
-    "type": "bigint",
-    "applied": "bigint",
-    "total": "bigint",
-    "hash": "character varying",
-    "partial_hashes": "jsonb",
-}
+_SHAPE = MappingProxyType(
+    {
+        "version": "character varying",
+        "description": "character varying",
+        "type": "bigint",
+        "applied": "bigint",
+        "total": "bigint",
+        "hash": "character varying",
+        "partial_hashes": "jsonb",
+    }
+)
 
 
 class AtlasTable:
@@ -48,6 +51,8 @@ class AtlasTable:
 
     tool = "Atlas"
     columns = "version varchar, type, applied, total and hash"
+    types = _SHAPE
+    may_have_others = True
     stores_dirty = True
     records_failures = True
     has_baselines = False
@@ -68,7 +73,7 @@ class AtlasTable:
 
     def fits(self, shape: Mapping[str, str]) -> bool:
         """By the columns that say what is applied."""
-        return all(shape.get(column) == kind for column, kind in _SHAPE.items())
+        return self.types.items() <= shape.items()
 
     def create_sql(self, table: str) -> str:
         """Atlas's own columns."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
@@ -33,6 +34,8 @@ class DbmateTable:
 
     tool = "dbmate"
     columns = "version varchar alone"
+    types = MappingProxyType({"version": "character varying"})
+    may_have_others = False
     stores_dirty = False
     records_failures = False
     has_baselines = False
@@ -53,7 +56,7 @@ class DbmateTable:
 
     def fits(self, shape: Mapping[str, str]) -> bool:
         """Rails' table has the same columns and content."""
-        return shape == {"version": "character varying"}
+        return shape == self.types
 
     def create_sql(self, table: str) -> str:
         """dbmate's text."""

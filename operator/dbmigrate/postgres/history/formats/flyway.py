@@ -13,6 +13,7 @@ down on the row that it undoes.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
@@ -28,13 +29,15 @@ from dbmigrate.report import Reason
 from dbmigrate.versions import Role, TextVersion, Version, dotted, repeatable
 
 _LOCK = int.from_bytes(b"Flyway")
-_SHAPE = {
-    "installed_rank": "integer",
-    "version": "character varying",
-    "script": "character varying",
-    "checksum": "integer",
-    "success": "boolean",
-}
+_SHAPE = MappingProxyType(
+    {
+        "installed_rank": "integer",
+        "version": "character varying",
+        "script": "character varying",
+        "checksum": "integer",
+        "success": "boolean",
+    }
+)
 _LONGEST_SCRIPT = 1000
 
 
@@ -43,6 +46,8 @@ class FlywayTable:
 
     tool = "Flyway"
     columns = "installed_rank integer, version varchar, checksum integer and success boolean"
+    types = _SHAPE
+    may_have_others = True
     stores_dirty = True
     records_failures = True
     has_baselines = True
@@ -62,7 +67,7 @@ class FlywayTable:
 
     def fits(self, shape: Mapping[str, str]) -> bool:
         """By the columns that matter; old versions of Flyway had others in addition."""
-        return _SHAPE.items() <= shape.items()
+        return self.types.items() <= shape.items()
 
     def create_sql(self, table: str) -> str:
         """Flyway's text, with its names for key and index."""

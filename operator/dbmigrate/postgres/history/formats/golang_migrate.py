@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
@@ -98,6 +99,8 @@ class GolangMigrateTable:
 
     tool = "golang-migrate"
     columns = "version bigint and dirty boolean"
+    types = MappingProxyType({"version": "bigint", "dirty": "boolean"})
+    may_have_others = True
     stores_dirty = True
     records_failures = False
     has_baselines = False
@@ -110,7 +113,7 @@ class GolangMigrateTable:
 
     def fits(self, shape: Mapping[str, str]) -> bool:
         """Whether a table with these columns is one of golang-migrate's."""
-        return shape.get("version") == "bigint" and shape.get("dirty") == "boolean"
+        return self.types.items() <= shape.items()
 
     def create_sql(self, table: str) -> str:
         """golang-migrate's text."""

@@ -8,6 +8,7 @@ come from very old versions of goose. See internal/dialects/postgres.go there.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.formats.applied_rows import (
@@ -28,6 +29,8 @@ class GooseTable:
 
     tool = "goose"
     columns = "version_id bigint and is_applied boolean"
+    types = MappingProxyType({"version_id": "bigint", "is_applied": "boolean"})
+    may_have_others = True
     stores_dirty = False
     records_failures = False
     has_baselines = False
@@ -48,7 +51,7 @@ class GooseTable:
 
     def fits(self, shape: Mapping[str, str]) -> bool:
         """By the columns that goose itself uses; others are ignored."""
-        return shape.get("version_id") == "bigint" and shape.get("is_applied") == "boolean"
+        return self.types.items() <= shape.items()
 
     def create_sql(self, table: str) -> str:
         """goose's text and its row of version 0."""
