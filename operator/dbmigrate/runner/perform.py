@@ -31,12 +31,7 @@ from dbmigrate.report import (
     Report,
     ReportedUnfinished,
 )
-from dbmigrate.runner.ownership import (
-    note_order,
-    require_known_database,
-    require_new_order,
-    require_owner,
-)
+from dbmigrate.runner.ownership import admit, note_order
 from dbmigrate.runner.planning.up import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
@@ -69,11 +64,9 @@ def perform(
     try:
         try:
             if is_locked:
-                require_owner(run)
-                require_known_database(run)
-                require_new_order(run)
+                admit(run)
             value = work(run)
-            if is_locked:
+            if run.is_locked:
                 note_order(run)
         except Exception as raised:
             error = _as_error(raised, f"running {request.command}")
