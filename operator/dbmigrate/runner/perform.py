@@ -26,12 +26,7 @@ from dbmigrate.postgres.connection.errors import (
 from dbmigrate.postgres.history.log.notes import find_restore
 from dbmigrate.report import Outcome, Reason, Report
 from dbmigrate.report.bounds import FILE_LIMIT
-from dbmigrate.runner.ownership import (
-    note_order,
-    require_known_database,
-    require_new_order,
-    require_owner,
-)
+from dbmigrate.runner.ownership import admit, note_order
 from dbmigrate.runner.planning.up import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
@@ -67,11 +62,9 @@ def perform(
     try:
         try:
             if is_locked:
-                require_owner(run)
-                require_known_database(run)
-                require_new_order(run)
+                admit(run)
             value = work(run)
-            if is_locked:
+            if run.is_locked:
                 note_order(run)
         except Exception as raised:
             error = _as_error(raised, f"running {request.command}")

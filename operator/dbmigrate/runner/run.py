@@ -28,6 +28,7 @@ class Run:
 
     def __init__(self, request: Request, *, is_locked: bool, with_log: bool) -> None:
         self.request = request
+        self.is_locked = is_locked
         self.started = time.monotonic()
         self.started_at = datetime.now(UTC)
         self.steps: list[Step] = []
@@ -64,6 +65,7 @@ class Run:
     def lock(self) -> None:
         """Take the locks, where the run began without them. Raises MigrationError."""
         self.database.lock()
+        self.is_locked = True
         self.from_version = self.database.found.version
         self._known = self._last_row()
         self._fit_source()

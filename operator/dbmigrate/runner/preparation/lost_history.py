@@ -9,19 +9,24 @@ from __future__ import annotations
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, HistoryKind, HistoryTable
 from dbmigrate.postgres.history.foreign.formats import (
     end_of_log,
     has_lost_rows,
     taken_over_by,
     version_in_table,
+    version_of,
 )
-from dbmigrate.postgres.history.foreign.renamed import end_of_renamed
+from dbmigrate.postgres.history.foreign.renamed import end_of_renamed, schemas_of_history
 from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.postgres.history.relations import History, log_name
+from dbmigrate.postgres.history.tables import look
+from dbmigrate.postgres.sqltext.quoting import identifier
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.ownership import find_left, require_live
+from dbmigrate.runner.preparation.fresh_schema import is_fresh
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
@@ -54,7 +59,7 @@ def find_loss(run: Run) -> MigrationError | None:
         return left
     if database.has_lost_all:
         return _lost_all(run)
-    return _renamed(run) or _other_format(run)
+    return _renamed(run) or _renamed_schema(run) or _other_format(run)
 
 
 def warn_of_history(run: Run) -> None:
@@ -139,6 +144,40 @@ def _renamed(run: Run) -> MigrationError | None:
     return None
 
 
+def _renamed_schema(run: Run) -> MigrationError | None:
+    """Atlas's history alone in another schema than Atlas's own, which it was before a renaming."""
+    session, history = run.database.session, run.database.history
+    kind = HistoryKind.ATLAS
+    is_its_own = history.kind is kind
+    if history.has_own_name or (is_its_own and history.schema != kind.default_schema):
+        return None
+    for schema in schemas_of_history(session, kind.default_table, history.schema):
+        name = f"{schema}.{kind.default_table}"
+        try:
+            other = look(session, HistoryTable(schema, kind.default_table, kind)).history
+            version = version_of(session, other)
+        except (MigrationError, ServerFailure) as error:
+            session.roll_back()
+            state = f"can't be read ({error})"
+        else:
+            if version is None:
+                continue
+            state = f"is at version {version}"
+        if is_fresh(run):
+            return None
+        files = "" if is_its_own else f" -format {kind}"
+        return MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"{_state(run)}, and {name}, a history of Atlas in a schema of its own, {state}: what"
+            " it has applied would run again",
+            hint=f"if the schema was renamed, give it its name back: ALTER SCHEMA"
+            f" {identifier(schema)} RENAME TO {identifier(ATLAS_SCHEMA)}; or continue with that"
+            f" history:{files} -history-table {name}; or {_WAYS_ON}, or if these files are a second"
+            " history",
+        )
+    return None
+
+
 def _other_format(run: Run) -> MigrationError | None:
     session, history = run.database.session, run.database.history
     if history.has_own_name:
@@ -146,6 +185,8 @@ def _other_format(run: Run) -> MigrationError | None:
     named = (each for each in run.database.others.all if not each.has_own_name)
     found = [(each, _remains(session, each)) for each in named]
     found = [(each, remains) for each, remains in found if remains]
+    if any(each.schema != history.schema for each, _ in found) and is_fresh(run):
+        found = [(each, remains) for each, remains in found if each.schema == history.schema]
     # The one that counts is named, if there is one.
     found.sort(key=lambda pair: taken_over_by(session, pair[0]) != "")
     for other, remains in found:

@@ -6,6 +6,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.foreign.tools import OtherHistory, find_other_histories
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
+from dbmigrate.runner.preparation.fresh_schema import is_fresh
 from dbmigrate.runner.run import Run
 
 
@@ -44,7 +45,11 @@ def _find(run: Run) -> tuple[OtherHistory, ...]:
         return ()  # `version` does not read the log, which may explain it
     if history.has_own_name:
         return ()
-    return find_other_histories(database.session, history)
+    found = find_other_histories(database.session, history)
+    elsewhere = [each for each in found if each.schema != history.schema]
+    if elsewhere and is_fresh(run):
+        return tuple(each for each in found if each not in elsewhere)
+    return found
 
 
 def _describe(other: OtherHistory) -> str:

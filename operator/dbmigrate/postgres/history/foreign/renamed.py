@@ -1,6 +1,8 @@
-"""A log under another name: the table still says which name it had when it got its first row.
+"""A history under another name: a renamed log, or in a renamed schema.
 
-It is no part of a history that has its names, so it is checked and read by itself.
+The log's table still says which name it had when it got its first row. It is no part of a history
+that has its names, so it is checked and read by itself. A schema that a tool made for its table
+alone has nothing else in it, whatever it is called.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.connection.target import ATLAS_SCHEMA
 from dbmigrate.postgres.history.inspection import (
     PARTS,
     READING,
@@ -16,8 +19,24 @@ from dbmigrate.postgres.history.inspection import (
     require_safe,
     require_table,
 )
-from dbmigrate.postgres.history.relations import History
+from dbmigrate.postgres.history.relations import History, own_relations
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
+
+
+def schemas_of_history(session: Session, table: str, but: str) -> tuple[str, ...]:
+    """The schemas, but for the tool's own and that one, that have a table of that name, and nothing
+    but its history."""
+    own = ", ".join(map(literal, own_relations(table)))
+    (rows,) = session.query(
+        "SELECT n.nspname FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        f" WHERE c.relname = {literal(table)} AND c.relkind = 'r' AND c.relpersistence <> 't'"
+        f" AND n.nspname NOT IN ({literal(ATLAS_SCHEMA)}, {literal(but)})"
+        " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class o WHERE o.relnamespace = n.oid"
+        f" AND o.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND o.relname NOT IN ({own}))"
+        " ORDER BY 1"
+    )
+    return tuple(name or "" for (name,) in rows)
 
 
 def end_of_renamed(session: Session, history: History, log: str) -> str | None:

@@ -43,6 +43,11 @@ class OtherHistory:
     """Its schema and name."""
 
     @property
+    def schema(self) -> str:
+        """Its schema."""
+        return self.place.partition(".")[0]
+
+    @property
     def remedy(self) -> str:
         """How to continue from it, as the beginning of a sentence."""
         if self.table.kind is not None:
