@@ -11,6 +11,7 @@ import asyncio
 import logging
 import secrets
 import socket
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,18 +54,23 @@ _IDENTITY: Any = "dbmigrate-operator"
 """A text to kopf as well, which gives it a type in a private module."""
 
 
-async def run_operator(config: Config) -> None:
-    """Run until SIGTERM or SIGINT. Raises ClusterError without a cluster."""
+async def run_operator(config: Config, listeners: Iterable[socket.socket]) -> None:
+    """Run until SIGTERM or SIGINT. Raises ClusterError without a cluster.
+
+    `listeners`: where the probes and Prometheus are answered.
+    """
     cluster = await Cluster.connect(connections=config.workers, selector=config.selector)
     metrics, health = Metrics(__version__), Health()
     beating = asyncio.create_task(health.beat(), name="health")
     try:
         with ExitStack() as serving:
-            for address in dict.fromkeys((config.health, config.metrics)):
-                if address is None:
-                    continue
+            for listener in listeners:
                 endpoints = Endpoints(
-                    address, metrics.registry, is_alive=health.is_alive, is_ready=health.is_ready
+                    listener,
+                    metrics.registry,
+                    is_alive=health.is_alive,
+                    is_ready=health.is_ready,
+                    has_started=health.has_started,
                 )
                 serving.enter_context(served(endpoints))
             while await find_resources(cluster) and await _serve(config, cluster, metrics, health):
