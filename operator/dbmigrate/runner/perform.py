@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dbmigrate import __version__
 from dbmigrate.errors import MigrationError
@@ -24,13 +24,8 @@ from dbmigrate.postgres.connection.errors import (
     history_failure,
 )
 from dbmigrate.postgres.history.log.notes import find_restore
-from dbmigrate.report import (
-    FILE_LIMIT,
-    Outcome,
-    Reason,
-    Report,
-    ReportedUnfinished,
-)
+from dbmigrate.report import Outcome, Reason, Report
+from dbmigrate.report.bounds import FILE_LIMIT
 from dbmigrate.runner.ownership import admit, note_order
 from dbmigrate.runner.planning.up import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
@@ -38,6 +33,9 @@ from dbmigrate.runner.result import Result, VersionState
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Direction
 from dbmigrate.versions import Role, Version
+
+if TYPE_CHECKING:
+    from dbmigrate.report.preparation import ReportedUnfinished
 
 T = TypeVar("T")
 

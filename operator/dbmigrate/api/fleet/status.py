@@ -17,14 +17,14 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.fleet.waves import WAVES_LIMIT
 from dbmigrate.api.status import NEVER_OBSERVED, PlanStatus
 from dbmigrate.codec import Bound, always, camel_case, dump, read_or_none, wire
-from dbmigrate.report import (
+from dbmigrate.report import Reason
+from dbmigrate.report.bounds import (
     VERSIONS_LIMIT,
     Count,
     Excerpt,
     FileName,
     Hash,
     Name,
-    Reason,
     VersionText,
     Word,
 )

@@ -12,7 +12,8 @@ from dbmigrate.controller.fleet.goal import RolloutGoal
 from dbmigrate.controller.fleet.reports import sum_totals
 from dbmigrate.controller.fleet.verdicts import SetReason, describe_failure, describe_totals
 from dbmigrate.controller.fleet.view import FleetOrder, SetView
-from dbmigrate.report import EXCERPT_LIMIT, RETRYABLE, Reason
+from dbmigrate.report import RETRYABLE, Reason
+from dbmigrate.report.bounds import EXCERPT_LIMIT
 from dbmigrate.untrusted import plus
 
 _HELD = frozenset({Reason.ROLLED_BACK, Reason.ALREADY_DONE})

@@ -15,7 +15,8 @@ from dbmigrate.controller.fleet.rollout import fail
 from dbmigrate.controller.fleet.starting import describe_overdue, is_overdue
 from dbmigrate.controller.fleet.verdicts import SetReason
 from dbmigrate.controller.fleet.view import SetView
-from dbmigrate.report import FleetReport, Reason, Report, ReportError, UnknownReport
+from dbmigrate.report import Reason, Report, ReportError, UnknownReport
+from dbmigrate.report.fleet import FleetReport
 
 
 @dataclass(frozen=True, slots=True)

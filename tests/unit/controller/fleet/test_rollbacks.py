@@ -15,7 +15,8 @@ from dbmigrate.api.fleet.status import RolloutTrigger, SetRollback, SetStatus, T
 from dbmigrate.controller.decisions.runs import RunState
 from dbmigrate.controller.fleet.orders import find_paused
 from dbmigrate.controller.fleet.rollout import finish
-from dbmigrate.report import FleetCounts, FleetFailure, FleetReport, Reason, ReportError
+from dbmigrate.report import Reason, ReportError
+from dbmigrate.report.fleet import FleetCounts, FleetFailure, FleetReport
 from tests.unit.controller.fleet.world import (
     World,
     make_action,
