@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.postgres.connection.target import HistoryKind
-from dbmigrate.report import Backup, Outcome, Reason
+from dbmigrate.report import Outcome, Reason
+from dbmigrate.report.preparation import Backup
 from dbmigrate.runner.commands.adopt import adopt, examine
 from dbmigrate.runner.commands.backup import backup
 from dbmigrate.runner.commands.baseline import baseline

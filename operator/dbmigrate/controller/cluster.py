@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -281,18 +281,18 @@ class Cluster:
             return  # the name has gone to another one
 
     async def list_jobs(
-        self, namespace: str, migration_uid: str, label: str = UID_LABEL
+        self, namespace: str, uids: Collection[str], label: str = UID_LABEL
     ) -> list[Document]:
-        """All Jobs of a resource, read from the API server. `label` holds its uid."""
+        """All Jobs of these resources, read from the API server. `label` holds their uids."""
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        return await self._list(path, f"{label}={migration_uid}")
+        return await self._list(path, f"{label} in ({','.join(uids)})")
 
     async def list_pods(
-        self, namespace: str, migration_uid: str, label: str = UID_LABEL
+        self, namespace: str, uids: Collection[str], label: str = UID_LABEL
     ) -> list[Document]:
-        """All Pods of a resource's Jobs, read from the API server. `label` holds its uid."""
+        """All Pods of these resources, read from the API server. `label` holds their uids."""
         path = f"/api/v1/namespaces/{namespace}/pods"
-        return await self._list(path, f"{label}={migration_uid}")
+        return await self._list(path, f"{label} in ({','.join(uids)})")
 
     async def create_job(self, body: Document, *, is_strict: bool = False) -> Document:
         """Create a Job; `is_strict`: no unknown field in it. Raises AlreadyExists, Refused."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import aiohttp
 import kopf
@@ -31,13 +33,16 @@ class BoundedResponse(aiohttp.ClientResponse):
     on_missing: ClassVar[Callable[[], object]] = staticmethod(lambda: None)
     """Called when the API server does not know our kinds any more. kopf gives up then, and waits
     for its other streams without end."""
+    on_line: ClassVar[Callable[[str], object]] = staticmethod(lambda _: None)
+    """Called with the URL path of a watch stream for each line of it."""
 
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
         """aiohttp calls it when the headers of the answer have arrived."""
         await super().start(connection)
         if self.status == NOT_FOUND and f"/apis/{GROUP}/" in self.url.path:
             type(self).on_missing()
-        self.content = _Lines(self.content)  # type: ignore[assignment]
+        heard = partial(type(self).on_line, self.url.path)
+        self.content = _Lines(self.content, heard)  # type: ignore[assignment]
         return self
 
     async def json(self, **_: Any) -> Any:
@@ -48,8 +53,9 @@ class BoundedResponse(aiohttp.ClientResponse):
 class _Lines:
     """The body of an answer; kopf reads a watch stream in chunks, one line after the other."""
 
-    def __init__(self, content: aiohttp.StreamReader) -> None:
+    def __init__(self, content: aiohttp.StreamReader, on_line: Callable[[], object]) -> None:
         self._content = content
+        self._on_line = on_line
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
@@ -59,6 +65,7 @@ class _Lines:
         async for chunk in self._content.iter_chunked(size):
             *ends, rest = chunk.split(b"\n")
             for end in ends:
+                self._on_line()
                 yield flatten(b"".join([*parts, end])) + b"\n"
                 parts = []
             parts.append(rest)
@@ -69,9 +76,19 @@ def register_login(
     registry: kopf.OperatorRegistry,
     configuration: Configuration,
     on_missing: Callable[[], object],
+    on_line: Callable[[str], object],
 ) -> None:
-    """Give kopf the operator's connection; `on_missing` is called when our kinds are gone."""
-    response = type("Response", (BoundedResponse,), {"on_missing": staticmethod(on_missing)})
+    """Give kopf the operator's connection.
+
+    `on_missing` is called when our kinds are gone, `on_line` for each line of a watch stream,
+    with the path of its collection below the API server's URL.
+    """
+    prefix = urlsplit(configuration.host).path.rstrip("/")
+    hooks = {
+        "on_missing": staticmethod(on_missing),
+        "on_line": staticmethod(lambda path: on_line(path.removeprefix(prefix))),
+    }
+    response = type("Response", (BoundedResponse,), hooks)
 
     @kopf.on.login(registry=registry, id="login")
     async def login(**_: Any) -> kopf.AiohttpSession:

@@ -49,6 +49,7 @@ from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.jobs.template import hash_template, note_template, with_options
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.reading import read, read_all
+from dbmigrate.controller.shared_reads import SharedReads
 from dbmigrate.controller.troubles import read_troubles
 from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.controller.writing.action_writer import ActionWriter
@@ -85,6 +86,7 @@ class Reconciler:
         self._cluster_name = cluster_name
         self._metrics = metrics
         self._cluster = cluster
+        self._reads = SharedReads(cluster)
         self._observed = observed
         self._jobs = JobCreation(cluster, config.job_defaults, clock=clock)
         self._orders = ActionWriter(cluster, observed, "migration", clock=clock)
@@ -156,17 +158,14 @@ class Reconciler:
         await self._orders.answer(decision.updates)
         await self._discard(view, decision)
         await self._orders.keep(migration.identity, adopt=decision.adopt, expired=decision.expired)
-        if not any(run.is_active for run in view.runs):
-            # No event is expected soon; ten thousand idle bodies would take too much memory.
-            self._observed.drop_body(key)
         return decision.look_at
 
     async def _see(self, migration: MigrationResource, *, fresh: bool) -> ResourceView:
         """The resource with all that belongs to it; `fresh`: read from the API server now."""
         identity = migration.identity
         if fresh:
-            jobs = await self._cluster.list_jobs(identity.namespace, identity.uid)
-            pods = await self._cluster.list_pods(identity.namespace, identity.uid)
+            jobs = await self._reads.list_jobs(identity.namespace, identity.uid)
+            pods = await self._reads.list_pods(identity.namespace, identity.uid)
             self._observed.replace_runs(
                 identity.uid, read_all(parse_run, jobs), read_all(parse_pod, pods)
             )
@@ -212,7 +211,7 @@ class Reconciler:
             key = (namespace, name)
             files = None if fresh else self._observed.find_config_map(key)
             if files is None:
-                body = await self._cluster.find_config_map(namespace, name)
+                body = await self._reads.find_config_map(namespace, name)
                 files = read(read_config_map, body) if body is not None else None
             found[name] = files
         return resolve_files(source, found)

@@ -37,6 +37,7 @@ from dbmigrate.controller.reconciler import Reconciler, describe_failure
 from dbmigrate.controller.settings import configure
 from dbmigrate.controller.watches.events import Watch
 from dbmigrate.controller.watches.observed import Key, Observed
+from dbmigrate.controller.watches.streams import Streams
 from dbmigrate.controller.watches.work_queue import WorkQueue
 from dbmigrate.controller.writing.status_writer import OF_MIGRATIONS, OF_SETS
 
@@ -92,12 +93,15 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
         metrics=metrics,
         names_ids=names_ids,
     )
+    streams = Streams()
     wakes = WorkQueue(
         reconciler.look,
         clock=read_clock,
         on_error=report_failure,
         on_end=metrics.reconciled,
         workers=config.workers,
+        has_heard=streams.have_shown,
+        on_rest=observed.rest,
     )
     registry = kopf.OperatorRegistry()
     watch = Watch(observed, wakes, is_leading=lambda: cluster.seconds_to_write() > 0)
@@ -108,7 +112,7 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
     around = Surroundings(version, cluster_name, names_ids)
     sets = await _serve_sets(config, cluster, registry, metrics, around)
     missing = asyncio.Event()
-    register_login(registry, cluster.configuration, missing.set)
+    register_login(registry, cluster.configuration, missing.set, streams.hear)
     work = asyncio.create_task(
         _work(config, cluster, reconciler, metrics, watch, wakes, sets), name="wakes"
     )

@@ -19,7 +19,7 @@ import pytest
 from dbmigrate import __version__
 from dbmigrate.api.action import Action, ActionKind
 from dbmigrate.api.conditions import ConditionType
-from dbmigrate.controller.decisions.progress import needs_events
+from dbmigrate.controller.decisions.progress import LOOK_INTERVAL, needs_events
 from dbmigrate.controller.decisions.reconcile import reconcile
 from dbmigrate.controller.decisions.runs import LINGER, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, ResourceView
@@ -276,10 +276,19 @@ def test_events_are_read_of_a_job_without_a_pod_and_of_a_pod_that_is_being_creat
         assert needs_events(run, pods, now) == uid, (state, age)
 
 
+def test_a_job_that_the_job_controller_has_not_come_to_has_no_events_to_read() -> None:
+    view = view_of(Cell("active", "no pod", "none"))
+    run = replace(view.runs[0], started_at=None)
+    for age in (0, 5, 300):
+        now = run.created_at + timedelta(seconds=age)
+        assert needs_events(run, (), now) is None, age
+        assert reconcile(replace(view, runs=(run,)), now).look_at == now + LOOK_INTERVAL, age
+
+
 def test_a_job_without_a_pod_says_why_as_its_events_tell() -> None:
     view = view_of(Cell("active", "no pod", "none"))
     created = view.runs[0].runs_since
-    for age, following in ((0, 5), (5, 15), (14, 15), (15, 30), (30, 90), (300, 360)):
+    for age, following in ((0, 5), (5, 20), (19, 20), (20, 80), (300, 360)):
         now = created + timedelta(seconds=age)
         assert reconcile(view, now).look_at == created + timedelta(seconds=following), age
     told = replace(view, troubles={"shop-1": "exceeded quota: limits.cpu"})

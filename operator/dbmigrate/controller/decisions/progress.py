@@ -21,9 +21,11 @@ LOOK_INTERVAL = timedelta(seconds=60)
 """How often a resource is looked at that waits for something: a watch event may be lost."""
 SLOW_START = timedelta(minutes=1)
 """After this time, a Pod that is not running yet is reported, whatever the reason."""
-WITHOUT_POD = tuple(timedelta(seconds=age) for age in (5, 15, 30))
+WITHOUT_POD = tuple(timedelta(seconds=age) for age in (5, 20))
 """The ages of a Job at which it is looked at while it has no Pod: nothing but its events tell why.
-A Pod tells by itself what it waits for, so that a thousand runs at once cost few looks."""
+They count from its start time, which the Job controller writes when it has tried to make the Pod.
+Before that it has no events, and a thousand Jobs at once keep the Job controller busy for a minute.
+A Pod tells by itself what it waits for."""
 CREATING = (timedelta(seconds=20),)
 """The same while its Pod's container is being created: of a volume only the Pod's events tell."""
 
@@ -44,6 +46,8 @@ class ActiveJob(Protocol):
     def name(self) -> str: ...
     @property
     def uid(self) -> str: ...
+    @property
+    def started_at(self) -> datetime | None: ...
     @property
     def runs_since(self) -> datetime: ...
     @property
@@ -99,7 +103,7 @@ def describe_lost_node(pod: Pod, deadline_at: datetime | None, now: datetime) ->
 def needs_events(run: ActiveJob, pods: Iterable[Pod], now: datetime) -> str | None:
     """The uid of the object whose events may say why a run does not start; None: not needed."""
     pod = _find_pod(run, pods)
-    ages = _ages_of_interest(pod)
+    ages = _ages_of_interest(run, pod)
     if not run.is_active or run.is_deleting or run.is_suspended:
         return None
     if not ages or now - run.runs_since < ages[0]:
@@ -112,7 +116,7 @@ def next_look(run: ActiveJob, pods: Iterable[Pod], now: datetime) -> datetime:
     if run.is_suspended:
         return now + LOOK_INTERVAL
     age = now - run.runs_since
-    ahead = [each - age for each in _ages_of_interest(_find_pod(run, pods)) if each > age]
+    ahead = [each - age for each in _ages_of_interest(run, _find_pod(run, pods)) if each > age]
     return now + min([*ahead, LOOK_INTERVAL])
 
 
@@ -125,9 +129,9 @@ def _waits_for_scratch_server(pod: Pod) -> bool:
     return pod.waiting is not None and pod.waiting.container == REHEARSAL_CONTAINER
 
 
-def _ages_of_interest(pod: Pod | None) -> tuple[timedelta, ...]:
+def _ages_of_interest(run: ActiveJob, pod: Pod | None) -> tuple[timedelta, ...]:
     if pod is None:
-        return WITHOUT_POD
+        return WITHOUT_POD if run.started_at is not None else ()
     is_creating = pod.waiting is not None and pod.waiting.reason == "ContainerCreating"
     return CREATING if is_creating and not pod.has_started else ()
 

@@ -149,7 +149,7 @@ class SetReconciler:
     async def _see(self, resource: SetResource, *, fresh: bool) -> SetView:
         identity = resource.identity
         if fresh:
-            place = identity.namespace, identity.uid
+            place = identity.namespace, [identity.uid]
             jobs = await self._cluster.list_jobs(*place, SET_UID_LABEL)
             pods = await self._cluster.list_pods(*place, SET_UID_LABEL)
             self._watch.replace(identity.uid, jobs, pods, self._clock())
@@ -222,7 +222,7 @@ class SetReconciler:
         try:
             made = await self._jobs.create(key, name, resource.spec.template.job, build)
         except AlreadyExists:
-            jobs = await self._cluster.list_jobs(identity.namespace, identity.uid, SET_UID_LABEL)
+            jobs = await self._cluster.list_jobs(identity.namespace, [identity.uid], SET_UID_LABEL)
             found = [job for job in map(parse_fleet_job, jobs) if job.name == name]
             if not any(job.owner_uid == identity.uid for job in found):
                 return self._jobs.reject_stranger(key, name)

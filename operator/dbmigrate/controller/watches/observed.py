@@ -69,8 +69,18 @@ class Observed:
         return self._bodies.get(key)
 
     def drop_body(self, key: Key) -> None:
-        """The resource is idle: its body can be read again when needed."""
+        """Its body can be read again when needed."""
         self._bodies.pop(key, None)
+
+    def rest(self, key: Key) -> None:
+        """Nothing more is known to do for it: its body goes, unless a run of it is active.
+
+        No event is expected soon, and ten thousand idle bodies would take too much memory.
+        """
+        body = self._bodies.get(key)
+        runs = self._runs.get(body["metadata"]["uid"], {}) if body is not None else {}
+        if not any(run.is_active for run in runs.values()):
+            self.drop_body(key)
 
     def see_migration(self, migration: MigrationResource) -> list[Key]:
         """Record which database and which ConfigMaps a resource uses.

@@ -15,7 +15,8 @@ from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.postgres.backup_contents import BackupContents
 from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.postgres.pg_tools import find_program, run_program
-from dbmigrate.report import Backup, Reason
+from dbmigrate.report import Reason
+from dbmigrate.report.preparation import Backup
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.preparation.backup_file import checksum

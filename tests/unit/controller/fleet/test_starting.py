@@ -179,6 +179,7 @@ def test_two_operators_of_other_settings_do_not_replace_each_others_jobs() -> No
 def test_why_there_is_no_pod_is_named(kind: str) -> None:
     world, job = make_stuck(kind)
     world.pods = {name: pod for name, pod in world.pods.items() if pod.pod.job != job.name}
+    world.jobs[job.name] = replace(world.jobs[job.name], started_at=job.created_at)
     decision = world.step()
     assert decision.look_at == job.created_at + timedelta(seconds=5)
     said = 'error looking up service account team/none: serviceaccount "none" not found'

@@ -84,13 +84,12 @@ def test_many_wakes_of_a_waiting_resource_are_one_look() -> None:
         wakes, task = start(recorder)
         for _ in range(5):
             wakes.wake(KEY)
-        wakes.wake(KEY, fresh=True)
         wakes.wake(OTHER)
         await recorder.count(2)
         await stop(task)
         return recorder.looks
 
-    assert asyncio.run(scenario()) == [(KEY, True), (OTHER, False)]
+    assert asyncio.run(scenario()) == [(KEY, False), (OTHER, False)]
 
 
 def test_a_resource_woken_while_it_is_looked_at_is_looked_at_once_more_afterwards() -> None:
@@ -138,7 +137,101 @@ def test_a_look_may_ask_for_another_one_later() -> None:
         await stop(task)
         return recorder
 
-    assert asyncio.run(scenario()).looks == [(KEY, False), (KEY, True)]
+    assert asyncio.run(scenario()).looks == [(KEY, False), (KEY, False)]
+
+
+@pytest.mark.parametrize("quiet", [59, 60])
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_timer_distrusts_streams_that_have_been_silent_for_a_while(
+    quiet: int, heard: bool
+) -> None:
+    """The event at second 0 is the last one; the timer's look is at second `quiet`."""
+    clock, asked = [0.0], []
+
+    def has_heard(key: Key, since: float) -> bool:
+        asked.append((key, since))
+        return heard
+
+    async def scenario() -> Recorder:
+        recorder = Recorder()
+        recorder.answers = [now(), now(), None]
+        wakes = WorkQueue(
+            recorder.look,
+            clock=now,
+            on_error=recorder.fail,
+            on_end=lambda *_: clock.append(clock[-1] + quiet),
+            workers=1,
+            has_heard=has_heard,
+            monotonic=lambda: clock[-1],
+        )
+        task = asyncio.create_task(wakes.run())
+        wakes.wake(KEY)
+        await recorder.count(3)
+        await stop(task)
+        return recorder
+
+    recorder = asyncio.run(scenario())
+    # Second 118 is a while after the event in any case; 120 is one after the look before.
+    distrusted = {(59, False): [False, False, True], (60, False): [False, True, True]}
+    looks = distrusted.get((quiet, heard), [False] * 3)
+    assert recorder.looks == [(KEY, fresh) for fresh in looks]
+    assert asked == ([(KEY, 0)] if quiet == 59 else [(KEY, 0), (KEY, 60)])
+
+
+def test_an_event_before_the_timer_makes_up_for_silent_streams() -> None:
+    clock = [0.0]
+
+    async def scenario() -> Recorder:
+        recorder = Recorder()
+        recorder.answers = [now() + timedelta(hours=1), now(), None]
+        wakes = WorkQueue(
+            recorder.look,
+            clock=now,
+            on_error=recorder.fail,
+            on_end=recorder.end,
+            workers=1,
+            monotonic=lambda: clock[-1],
+        )
+        task = asyncio.create_task(wakes.run())
+        wakes.wake(KEY)
+        await recorder.count(1)
+        clock.append(100)
+        wakes.wake(KEY)
+        clock.append(110)
+        await recorder.count(3)
+        await stop(task)
+        return recorder
+
+    assert asyncio.run(scenario()).looks == [(KEY, False)] * 3
+
+
+def test_it_rests_when_no_further_look_follows() -> None:
+    rested: list[int] = []
+
+    async def scenario() -> Recorder:
+        recorder = Recorder()
+        recorder.gate.clear()
+        wakes = WorkQueue(
+            recorder.look,
+            clock=now,
+            on_error=recorder.fail,
+            on_end=recorder.end,
+            workers=1,
+            on_rest=lambda _: rested.append(len(recorder.looks)),
+        )
+        task = asyncio.create_task(wakes.run())
+        wakes.wake(KEY)
+        await recorder.count(1)
+        wakes.wake(KEY)
+        recorder.gate.set()
+        await recorder.count(2)
+        wakes.wake(OTHER)
+        await recorder.count(3)
+        await stop(task)
+        return recorder
+
+    asyncio.run(scenario())
+    assert rested[0] == 2
 
 
 def test_no_timer_brings_back_what_has_been_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
