@@ -38,6 +38,8 @@ class Message:
     kind: str
     """The protocol's letter; `startup` for a first message, `bare` for an answer to SSLRequest."""
     data: bytes
+    link: int
+    """The connection that it is of, counted from 1."""
 
 
 class Cut(Exception):
@@ -62,6 +64,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
+        self._links = 0
         self.round_trips = 0
         """How often the server has answered, over all connections: the client's last message,
         Terminate, has no answer, and may come here after the client has ended."""
@@ -98,7 +101,8 @@ class Proxy:
             for end in (client, server):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open.add(end)
-            link = _Link(self, client, server)
+            self._links += 1
+            link = _Link(self, self._links, client, server)
             threading.Thread(target=link.carry, args=(Side.CLIENT,), daemon=True).start()
             threading.Thread(target=link.carry, args=(Side.SERVER,), daemon=True).start()
 
@@ -115,8 +119,11 @@ class Proxy:
 class _Link:
     """One connection: its two ends and who has spoken last."""
 
-    def __init__(self, proxy: Proxy, client: socket.socket, server: socket.socket) -> None:
+    def __init__(
+        self, proxy: Proxy, number: int, client: socket.socket, server: socket.socket
+    ) -> None:
         self._proxy = proxy
+        self._number = number
         self._ends = {Side.CLIENT: client, Side.SERVER: server}
         self._last = Side.SERVER
         self._is_started = False
@@ -152,7 +159,7 @@ class _Link:
         """Send on all whole messages; give back what is left."""
         while (found := self._split(side, data)) is not None:
             kind, size = found
-            message = Message(self._proxy._number_of_next(), side, kind, data[:size])
+            message = Message(self._proxy._number_of_next(), side, kind, data[:size], self._number)
             if self._proxy._hook is not None:
                 self._proxy._hook(message)
             target.sendall(data[:size])

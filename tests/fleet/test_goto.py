@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import Ran, run_here, write_scripts
-from tests.database.server import Database
+from tests.database.server import Database, Server
 from tests.fleet.arrange import FIRST, SECOND, documents, fleet, make_schemas, write_list
 
 pytestmark = pytest.mark.database
@@ -154,3 +154,90 @@ def test_a_version_is_for_the_verbs_that_go_somewhere(
     ran = fleet(database, tmp_path, *args)
     assert ran.code != 0
     assert said in ran.stderr
+
+
+ORDER = "MigrationAction team/back: rollback 1"
+
+
+def by_order(database: Database, files: Path, *args: str) -> Ran:
+    """As the Job of a set runs it for that order."""
+    words = ["-path", str(files), "-database", database.url, "-rollback", "allow"]
+    words += ["-owner", "here/team/tenants#uid", "-order", "MigrationAction back"]
+    return run_here(*words, "-order-id", ORDER, "fleet", *args)
+
+
+def noted(database: Database) -> dict[str, int]:
+    """The schemas whose logs have the order as carried out, and how often."""
+    union = " UNION ALL ".join(
+        f"SELECT '{name}', count(*) FROM \"{name}\".schema_migrations_log"
+        f" WHERE outcome = 'noted' AND direction = 'order' AND name = '{ORDER}'"
+        for name in NAMES
+    )
+    return {name: count for name, count in database.query(union) if count}
+
+
+def test_an_order_is_carried_out_once_by_each_target(
+    database: Database, tmp_path: Path, listed: Path
+) -> None:
+    files, targets = tmp_path / "files", ("-targets", str(listed), "-json")
+    assert by_order(database, files, "survey", "1", "-samples", *targets).code == 0
+    some = write_list(tmp_path / "some.json", [{"name": n, "schema": n} for n in NAMES[1:]])
+    assert by_order(database, files, "goto", "1", "-targets", str(some)).code == 0
+    # Whatever was there already has carried it out as well.
+    assert noted(database) == dict.fromkeys(NAMES[1:], 1)
+    # It is continued where it has not been carried out, as long as all others stayed.
+    assert by_order(database, files, "survey", "1", "-samples", *targets).code == 0
+    ran = by_order(database, files, "goto", "1", *targets)
+    assert (ran.code, documents(ran)[-1]["fleet"]["counts"]["migrated"]) == (0, 1)
+    assert noted(database) == dict.fromkeys(NAMES, 1)
+    assert versions(database) == [1] * 6
+    # Nothing of it is done again, and what was migrated since stays where it is.
+    moved = write_list(tmp_path / "moved.json", [{"name": n, "schema": n} for n in NAMES[:2]])
+    assert fleet(database, files, "goto", "2", "-targets", str(moved)).code == 0
+    ran = by_order(database, files, "goto", "1", *targets)
+    found = {each["target"]: each for each in documents(ran)[:-1]}
+    assert ran.code == 1
+    assert versions(database) == [1, 1, 1, 1, 2, 2]
+    assert {found[name]["outcome"] for name in NAMES[:2]} == {"pending"}
+    assert {found[name]["error"]["reason"] for name in NAMES[:2]} == {"AlreadyDone"}
+    assert {found[name]["outcome"] for name in NAMES[2:]} == {"current"}
+    (*_, report) = documents(ran)
+    assert {each["name"] for each in report["fleet"]["failures"]} == {*NAMES[:2]}
+    assert report["fleet"]["counts"]["failed"] == 0
+
+
+def test_an_old_order_that_is_created_again_is_refused_by_the_survey(
+    database: Database, tmp_path: Path, listed: Path
+) -> None:
+    files, targets = tmp_path / "files", ("-targets", str(listed), "-json")
+    some = write_list(tmp_path / "some.json", [{"name": n, "schema": n} for n in NAMES[:3]])
+    assert by_order(database, files, "goto", "1", "-targets", str(some)).code == 0
+    assert fleet(database, files, "goto", "2", "-targets", str(listed)).code == 0
+    survey = by_order(database, files, "survey", "1", "-samples", *targets)
+    (report,) = documents(survey)
+    assert survey.code == 1
+    assert report["error"]["reason"] == "AlreadyDone"
+    assert "has been carried out at 20" in report["error"]["message"]
+    assert "3 targets at version 2" in survey.stderr
+    assert {each["targets"] for each in report["fleet"]["versions"]} == {3}
+
+
+@pytest.mark.parametrize("column", ["schema", "dbname"])
+def test_a_target_of_another_owner_is_left_alone(
+    server: Server, database: Database, tmp_path: Path, column: str
+) -> None:
+    """Those that no other target is read with as well."""
+    files = write_scripts(tmp_path / "files", FIRST)
+    own = server.create_database()
+    make_schemas(database, ["s0"])
+    rows = [{"name": "one", column: own.name if column == "dbname" else "s0"}]
+    targets = write_list(tmp_path / "t.json", rows)
+    words = ("-path", str(files), "-database", database.url, "fleet", "goto", "latest")
+    first = run_here("-owner", "here/team/one#1", *words, "-targets", str(targets))
+    assert first.code == 0, first.stderr
+    write_scripts(files, SECOND)
+    other = run_here("-owner", "here/team/two#2", *words, "-targets", str(targets), "-json")
+    assert documents(other)[0]["error"]["reason"] == "DatabaseConflict"
+    again = run_here("-owner", "here/team/one#1", *words, "-targets", str(targets))
+    assert again.code == 0, again.stderr
+    own.drop()

@@ -18,6 +18,14 @@ from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Direction
 
 
+def admit(run: Run) -> None:
+    """Raise MigrationError where a run that has taken the locks is not for this database, or is for
+    an order that has been carried out."""
+    require_owner(run)
+    require_known_database(run)
+    require_new_order(run)
+
+
 def require_owner(run: Run) -> None:
     """Raise MigrationError (DatabaseConflict) if another owner migrates the database."""
     options, database = run.request.options, run.database
@@ -139,6 +147,12 @@ def require_new_order(run: Run) -> None:
         f"{order} has been carried out{when}: it is not done again",
         hint="give the order another name if it is to be done again",
     )
+
+
+def is_order_unnoted(run: Run) -> bool:
+    """Whether the run is for an order that the log does not have as carried out."""
+    order = run.request.options.order_id
+    return order is not None and find_order(run.database.notes, order) is None
 
 
 def note_order(run: Run) -> None:

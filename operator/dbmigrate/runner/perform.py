@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dbmigrate import __version__
 from dbmigrate.errors import MigrationError
@@ -24,25 +24,19 @@ from dbmigrate.postgres.connection.errors import (
     history_failure,
 )
 from dbmigrate.postgres.history.log.notes import find_restore
-from dbmigrate.report import (
-    FILE_LIMIT,
-    Outcome,
-    Reason,
-    Report,
-    ReportedUnfinished,
-)
-from dbmigrate.runner.ownership import (
-    note_order,
-    require_known_database,
-    require_new_order,
-    require_owner,
-)
+from dbmigrate.report import Outcome, Reason, Report
+from dbmigrate.report.bounds import FILE_LIMIT
+from dbmigrate.runner.lost_schema import name_lost_schema
+from dbmigrate.runner.ownership import admit, note_order
 from dbmigrate.runner.planning.up import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Direction
 from dbmigrate.versions import Role, Version
+
+if TYPE_CHECKING:
+    from dbmigrate.report.preparation import ReportedUnfinished
 
 T = TypeVar("T")
 
@@ -69,15 +63,16 @@ def perform(
     try:
         try:
             if is_locked:
-                require_owner(run)
-                require_known_database(run)
-                require_new_order(run)
+                admit(run)
             value = work(run)
-            if is_locked:
+            if run.is_locked:
                 note_order(run)
         except Exception as raised:
             error = _as_error(raised, f"running {request.command}")
-            return _conclude(run, None, error, _state_after(run))
+            state = _state_after(run)
+            if state is None:
+                error = name_lost_schema(run.database, error)
+            return _conclude(run, None, error, state)
         run.database.release()
         return _conclude(run, value, None, run.state)
     finally:

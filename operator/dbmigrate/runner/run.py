@@ -8,14 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.report import (
-    Backup,
-    LintFinding,
-    Reason,
-    RehearsalSummary,
-    ReportedDrift,
-    Step,
-)
+from dbmigrate.report import Reason, Step
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.planning.plan import Plan, PlanInputs
 from dbmigrate.runner.planning.squashed import fit
@@ -25,6 +18,8 @@ from dbmigrate.sources.migration import Source
 from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
+    from dbmigrate.report.drift import ReportedDrift
+    from dbmigrate.report.preparation import Backup, LintFinding, RehearsalSummary
     from dbmigrate.runner.batches.resume import UnfinishedBatches
 
 
@@ -33,6 +28,7 @@ class Run:
 
     def __init__(self, request: Request, *, is_locked: bool, with_log: bool) -> None:
         self.request = request
+        self.is_locked = is_locked
         self.started = time.monotonic()
         self.started_at = datetime.now(UTC)
         self.steps: list[Step] = []
@@ -69,6 +65,7 @@ class Run:
     def lock(self) -> None:
         """Take the locks, where the run began without them. Raises MigrationError."""
         self.database.lock()
+        self.is_locked = True
         self.from_version = self.database.found.version
         self._known = self._last_row()
         self._fit_source()

@@ -202,6 +202,9 @@ class Session:
     def close(self) -> None:
         """Close the connection; its locks are released."""
         self._pgconn.finish()
+        # These refer to what holds the session: as a cycle they would wait for the collector.
+        self.on_silence = None
+        self._pgconn.notice_handler = None
 
     def _read(
         self,

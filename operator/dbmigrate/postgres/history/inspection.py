@@ -223,14 +223,14 @@ def guard(
     what they had then (`PARTS`): only where there are others is it looked for. Needs no search
     path; the answer has no columns.
     """
-    return _guard(tuple(tables), mode, tuple(parts))
+    known = tuple(tables)
+    make = _guard_again if len(known) <= _FEW else _guard
+    return make(known, mode, tuple(parts))
 
 
-@lru_cache(maxsize=256)
 def _guard(
     known: tuple[tuple[str, int], ...], mode: str, parts: tuple[int, ...]
 ) -> tuple[str, ...]:
-    """Each step of a run asks for the same one again."""
     if not known:
         return ()
     names = ", ".join(f"ONLY {name}" for name, _ in known)
@@ -250,6 +250,12 @@ def _guard(
         f" WHEN {_has_no_others(those, parts)} THEN true ELSE {looked} END"
     )
     return (f"LOCK TABLE {names} IN {mode} MODE", f"SELECT WHERE {verdict}")
+
+
+_FEW = 8
+"""Tables: more than one history has."""
+_guard_again = lru_cache(maxsize=64)(_guard)
+"""Each step of a run asks for the same one again."""
 
 
 def _has_no_others(oids: str, parts: Iterable[int]) -> str:

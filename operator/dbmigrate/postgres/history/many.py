@@ -61,6 +61,8 @@ class WholeHistory:
     history: History
     found: Found
     log: tuple[LogRow, ...]
+    notes: tuple[LogRow, ...] = ()
+    """Rows of the log that are not steps."""
 
 
 def can_read(wanted: HistoryTable) -> bool:
@@ -181,10 +183,11 @@ def read_whole(session: Session, history: History) -> WholeHistory | None:
     ((_, versions, log, _),) = digests
     found = adapter.take(rest, history)
     rows = parse_log(history, rest.pop(0)) if history.has_log_table else ()
-    if find_successor(row for row in rows if row.outcome == NOTED) is not None:
+    notes = tuple(row for row in rows if row.outcome == NOTED)
+    if find_successor(notes) is not None:
         return None  # a run tells it
     steps = tuple(row for row in rows if row.outcome != NOTED)
-    return WholeHistory(Digest(versions or "", log or ""), history, found, steps)
+    return WholeHistory(Digest(versions or "", log or ""), history, found, steps, notes)
 
 
 def _as_history(wanted: HistoryTable, parts: dict[str, Row]) -> History | None:

@@ -11,7 +11,7 @@ from dbmigrate.policies import OutOfOrder, Rollback
 from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.runner.commands.resume import resume
 from dbmigrate.runner.commands.up import has_nothing_to_do
-from dbmigrate.runner.ownership import claim, note_hold, require_no_hold
+from dbmigrate.runner.ownership import admit, claim, note_hold, require_no_hold
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.goto import plan_goto
@@ -46,6 +46,7 @@ def goto(
             if has_nothing_to_do(run, stay):
                 return
             run.lock()
+            admit(run)
         resume(run, leads_there)
         begin(run)
         here = run.database.found.version

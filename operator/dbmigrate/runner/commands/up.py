@@ -8,6 +8,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.resume import resume
+from dbmigrate.runner.ownership import admit, is_order_unnoted
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.plan import Plan, PlanInputs
@@ -42,6 +43,7 @@ def up(
             if has_nothing_to_do(run, lambda inputs, policy: plan_up(inputs, None, policy)):
                 return
             run.lock()
+            admit(run)
         left = limit
         if resume(run, lambda row: row.direction == "up") and left is not None:
             left -= 1
@@ -65,6 +67,8 @@ def has_nothing_to_do(run: Run, plan: Callable[[PlanInputs, OutOfOrder], Plan]) 
     """Whether a run of that plan would change nothing and has nothing to complain of, as far as is
     known without the locks."""
     found = run.database.found
+    if is_order_unnoted(run):
+        return False
     if found.dirty or found.stored is None or run.database.successor is not None:
         return False
     try:

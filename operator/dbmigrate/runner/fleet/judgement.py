@@ -7,8 +7,10 @@ run on the target, which says it as a run on one database does.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.history.log.notes import find_order
 from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.postgres.history.many import WholeHistory
 from dbmigrate.runner.planning.applied_number import read_applied
@@ -21,6 +23,16 @@ from dbmigrate.sources.migration import Direction, Script, Source
 from dbmigrate.versions import Version
 
 
+class OrderState(Enum):
+    """What the log has of the order that the run is for."""
+
+    NONE = auto()
+    """The run is for none."""
+    NEW = auto()
+    """It has not been carried out."""
+    DONE = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """A history that leaves no doubt."""
@@ -30,6 +42,7 @@ class Judgement:
     """What would be applied or undone, in order."""
     is_consistent: bool
     """Whether `verify` has nothing against it."""
+    order: OrderState = OrderState.NONE
 
 
 def judge(
@@ -58,7 +71,11 @@ def judge(
         or out_of_order_migrations(inputs)
         or any(row.outcome == "running" for row in whole.log)
     )
-    return Judgement(version, tuple(step.version for step in steps), is_consistent)
+    order = OrderState.NONE
+    if options.order_id is not None:
+        is_done = find_order(whole.notes, options.order_id) is not None
+        order = OrderState.DONE if is_done else OrderState.NEW
+    return Judgement(version, tuple(step.version for step in steps), is_consistent, order)
 
 
 def _unread(row: LogRow) -> Script:

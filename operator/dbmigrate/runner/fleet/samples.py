@@ -46,12 +46,18 @@ class _Finder:
         self.samples: dict[str, FleetTarget] = {}
         self.lost: FleetTarget | None = None
         """A target without a plan, because the wanted version is unknown."""
+        self.moved = 0
+        """Targets that have carried out the run's order, and were migrated since."""
+        self.first_moved: FleetTarget | None = None
 
     def finished(self, verdict: TargetVerdict, summary: Summary) -> None:
         """Those that are dirty or could not be asked are no samples: their run reports why."""
         del summary
         if verdict.error is not None and verdict.error.reason is Reason.MISSING_VERSION:
             self.lost = self.lost or verdict.target
+        if verdict.error is not None and verdict.error.reason is Reason.ALREADY_DONE:
+            self.moved += 1
+            self.first_moved = self.first_moved or verdict.target
         if verdict.outcome is not TargetOutcome.PENDING or verdict.error is not None:
             return
         version, target = verdict.version or "", verdict.target
@@ -79,6 +85,10 @@ def find_samples(request: FleetRequest) -> list[Sample]:
     if not found and request.version is not None and finder.lost is not None:
         # A mistyped version is found before the first wave.
         found.append(Sample("", 1, finder.lost, _plan(request, finder.lost)))
+    if finder.first_moved is not None:
+        # The order is an old one that was created again: it is not for those that are new, either.
+        report = _plan(request, finder.first_moved)
+        found.insert(0, Sample(report.version or "", finder.moved, finder.first_moved, report))
     return found
 
 

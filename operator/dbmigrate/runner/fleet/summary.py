@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dbmigrate.printable import clip
-from dbmigrate.report import FAILURES_LIMIT, FleetCounts, FleetFailure, Reason, ReportError
+from dbmigrate.report import Reason, ReportError
+from dbmigrate.report.bounds import FAILURES_LIMIT
+from dbmigrate.report.fleet import FleetCounts, FleetFailure
 from dbmigrate.runner.fleet.target import FleetTarget
 from dbmigrate.runner.fleet.verdict import TargetOutcome, TargetVerdict
 
@@ -21,6 +23,8 @@ GROUPS_LIMIT = 100
 VERSIONS_LIMIT = 100
 _MESSAGE_LIMIT = 500
 _OTHER = "..."
+_TOLD = frozenset({Reason.ROLLED_BACK, Reason.ALREADY_DONE})
+"""The report names these targets, too, although nothing has failed on them."""
 
 
 @dataclass(slots=True)
@@ -107,7 +111,7 @@ class Summary:
         group.count += 1
         if len(group.names) < NAMES_LIMIT:
             group.names.append(verdict.target.name)
-        is_told = verdict.outcome.is_failure or error.reason is Reason.ROLLED_BACK
+        is_told = verdict.outcome.is_failure or error.reason in _TOLD
         if is_told and len(self.failures) < FAILURES_LIMIT:
             self.failures.append(
                 FleetFailure(

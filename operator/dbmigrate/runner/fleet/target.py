@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
+from types import MappingProxyType
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.target import parse_history_table
@@ -32,6 +33,8 @@ _SHOWN = 80
 Value = str | Mapping[str, str] | None
 Row = Mapping[str, Value]
 """One row as it was read: texts by the names of columns, and labels, which may be an object."""
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
+"""One for all targets that have none: there may be a hundred thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class FleetTarget:
     search_path: str = ""
     history_table: str = ""
     password_file: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS)
 
 
 COLUMNS = tuple(each.name for each in fields(FleetTarget))
@@ -84,7 +87,7 @@ def read_target(row: Row, place: str) -> FleetTarget:
         raise refused(place, "it has no name", "give each target a name of its own")
     _check(values, place)
     _check_labels(labels, place)
-    return FleetTarget(**values, labels=labels)
+    return FleetTarget(**values, labels=labels or NO_LABELS)
 
 
 @lru_cache(maxsize=256)

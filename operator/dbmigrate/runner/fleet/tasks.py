@@ -14,7 +14,7 @@ from dbmigrate.runner.commands.goto import goto
 from dbmigrate.runner.commands.read_only.verify import verify
 from dbmigrate.runner.commands.read_only.wait import wait
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.fleet.judgement import Judgement
+from dbmigrate.runner.fleet.judgement import Judgement, OrderState
 from dbmigrate.runner.fleet.target import FleetTarget
 from dbmigrate.runner.fleet.verdict import (
     TargetOutcome,
@@ -22,7 +22,7 @@ from dbmigrate.runner.fleet.verdict import (
     make_verdict,
     outcome_of_failure,
 )
-from dbmigrate.runner.ownership import require_live
+from dbmigrate.runner.ownership import require_live, require_new_order
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import try_out
 from dbmigrate.runner.planning.goto import plan_goto
@@ -69,7 +69,8 @@ class FleetTask:
 
 
 def _decide_up(target: FleetTarget, found: Judgement) -> TargetVerdict | None:
-    return None if found.steps else _judged(target, found, TargetOutcome.CURRENT)
+    is_done = not found.steps and found.order is not OrderState.NEW
+    return _judged(target, found, TargetOutcome.CURRENT) if is_done else None
 
 
 def _up(target: FleetTarget, request: Request, look: Look) -> TargetVerdict:
@@ -89,7 +90,9 @@ def _moved(target: FleetTarget, report: Report) -> TargetVerdict:
     )
 
 
-def _decide_status(target: FleetTarget, found: Judgement) -> TargetVerdict:
+def _decide_status(target: FleetTarget, found: Judgement) -> TargetVerdict | None:
+    if found.steps and found.order is OrderState.DONE:
+        return None  # a run tells it
     outcome = TargetOutcome.PENDING if found.steps else TargetOutcome.CURRENT
     return _judged(target, found, outcome)
 
@@ -172,6 +175,8 @@ def foresee(
             plan = plan_goto(run.inputs, version, options.out_of_order, options.rollback)
         run.begin(plan)
         require_live(run, plan)
+        if plan.steps:
+            require_new_order(run)
         if tries_out:
             try_out(run, plan)
         return plan

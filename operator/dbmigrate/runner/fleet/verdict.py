@@ -49,8 +49,8 @@ _UNREACHABLE = frozenset(
 )
 
 
-_LEFT_ALONE = frozenset({Reason.INTERRUPTED, Reason.ROLLED_BACK})
-"""It is behind, and nothing is wrong with it: a person has ordered a way down, for example."""
+_LEFT_ALONE = frozenset({Reason.INTERRUPTED, Reason.ROLLED_BACK, Reason.ALREADY_DONE})
+"""It is elsewhere, and nothing is wrong with it: a person has ordered a way down, for example."""
 
 
 @dataclass(frozen=True, slots=True)

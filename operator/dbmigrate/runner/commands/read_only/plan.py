@@ -12,7 +12,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.sqltext.impacts import read_impacts
 from dbmigrate.report import Outcome, Step
 from dbmigrate.runner.answers import Preview, PreviewStep
-from dbmigrate.runner.ownership import require_live
+from dbmigrate.runner.ownership import require_live, require_new_order
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import try_out
 from dbmigrate.runner.planning.goto import plan_goto
@@ -43,6 +43,8 @@ def preview(request: Request, version: Version | None = None) -> Result[Preview]
         plan = plan_goto(run.inputs, version, options.out_of_order, options.rollback)
         run.require_first(plan)
         require_live(run, plan)
+        if plan.steps:
+            require_new_order(run)
         try_out(run, plan)
         unfinished = None if run.unfinished is None else str(run.unfinished)
         return make_preview(run, plan, unfinished)
