@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dbmigrate import __version__
 from dbmigrate.errors import MigrationError
@@ -24,13 +24,9 @@ from dbmigrate.postgres.connection.errors import (
     history_failure,
 )
 from dbmigrate.postgres.history.log.notes import find_restore
-from dbmigrate.report import (
-    FILE_LIMIT,
-    Outcome,
-    Reason,
-    Report,
-    ReportedUnfinished,
-)
+from dbmigrate.report import Outcome, Reason, Report
+from dbmigrate.report.bounds import FILE_LIMIT
+from dbmigrate.runner.lost_schema import name_lost_schema
 from dbmigrate.runner.ownership import admit, note_order
 from dbmigrate.runner.planning.up import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
@@ -38,6 +34,9 @@ from dbmigrate.runner.result import Result, VersionState
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Direction
 from dbmigrate.versions import Role, Version
+
+if TYPE_CHECKING:
+    from dbmigrate.report.preparation import ReportedUnfinished
 
 T = TypeVar("T")
 
@@ -70,7 +69,10 @@ def perform(
                 note_order(run)
         except Exception as raised:
             error = as_error(raised, f"running {request.command}")
-            return _conclude(run, None, error, _state_after(run))
+            state = _state_after(run)
+            if state is None:
+                error = name_lost_schema(run.database, error)
+            return _conclude(run, None, error, state)
         run.database.release()
         return _conclude(run, value, None, run.state)
     finally:

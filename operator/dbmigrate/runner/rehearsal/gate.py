@@ -22,7 +22,8 @@ from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.pg_tools import find_program
 from dbmigrate.postgres.scratch.roles import ServerRoles, read_server_roles
-from dbmigrate.report import RETRYABLE, Reason, RehearsalSummary
+from dbmigrate.report import RETRYABLE, Reason
+from dbmigrate.report.preparation import RehearsalSummary
 from dbmigrate.runner.observer import SILENT, Notice
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.step import PlannedStep
