@@ -30,7 +30,7 @@ AREAS = {
     "planning": ("runner/planning runner/batches/pace.py", "runner/planning runner/batches"),
     "diff": ("diff/casting.py", "diff/test_casting.py"),
     "report": (
-        "report.py codec.py durations.py",
+        "report codec.py durations.py",
         "test_codec.py test_report.py cli/arguments/test_numbers.py",
     ),
     "api": ("api timestamps.py untrusted.py", "api controller/test_every_field.py crds hostile"),

@@ -57,7 +57,7 @@ def always(default: object = MISSING) -> Any:
 def dump(record: Any) -> dict[str, Any]:
     """The document of a record. A record's `shown` may change it at the end."""
     document: dict[str, Any] = {}
-    for each in _layout(cast(Hashable, type(record))):
+    for each in _places(cast(Hashable, type(record))):
         value = getattr(record, each.name)
         if each.is_inline:
             document |= dump(value)
@@ -72,23 +72,24 @@ def read(kind: type[T], raw: object, *, is_strict: bool = True) -> T:
 
     Strictly, each value must be of its type, and numbers are moved into their bounds. Otherwise
     a value that can't be read counts as absent, and so does an item of a list; only one that has
-    no default makes the whole unreadable. A record's `completed` may add what is derived.
+    no default makes the whole unreadable. A record's `completed` may add what is derived, and its
+    `lazy_parts` gives the classes of its fields that its module imports for type checks alone.
     """
     if not isinstance(raw, dict):
         raise ValueError(f"an object was expected, not {type(raw).__name__}")
     values = {}
-    for each in _layout(cast(Hashable, kind)):
+    for each, is_optional, readers in _layout(cast(Hashable, kind)):
         if each.is_inline:
-            values[each.name] = each.readers[is_strict](raw)
+            values[each.name] = readers[is_strict](raw)
             continue
         value = raw.get(each.key)
-        if value is None and not each.is_optional:
+        if value is None and not is_optional:
             if each.default is MISSING:
                 raise KeyError(each.key)
             values[each.name] = each.default
             continue
         try:
-            values[each.name] = None if value is None else each.readers[is_strict](value)
+            values[each.name] = None if value is None else readers[is_strict](value)
         except (KeyError, ValueError):
             if is_strict or each.default is MISSING:
                 raise
@@ -107,40 +108,49 @@ def read_or_none(kind: type[T], raw: object) -> T | None:
 
 
 class _Place(NamedTuple):
-    """Where a field stands in the document, and how it is read: leniently, strictly."""
+    """Where a field stands in the document, and when it is written."""
 
     name: str
     key: str
     default: Any
     is_always: bool
     is_inline: bool
-    is_optional: bool
-    readers: tuple[Reader, Reader]
 
 
 @cache
-def _layout(kind: Hashable) -> tuple[_Place, ...]:
+def _places(kind: Hashable) -> tuple[_Place, ...]:
     record: Any = kind
-    hints = get_type_hints(record, include_extras=True)
     places = []
     for each in fields(record):
-        hint, more = hints[each.name], each.metadata
-        unknown = more.get("unknown", MISSING)
-        readers = [_reader(hint, is_strict=is_strict) for is_strict in (False, True)]
-        if unknown is not MISSING:
-            readers = [partial(_read_known, each, unknown) for each in readers]
+        more = each.metadata
+        absent = more.get("absent", MISSING)
         places.append(
             _Place(
                 each.name,
                 more.get("key") or camel_case(each.name),
-                each.default if more.get("absent", MISSING) is MISSING else more["absent"],
+                each.default if absent is MISSING else absent,
                 more.get("always", False),
                 more.get("is_inline", False),
-                NoneType in get_args(hint),
-                (readers[0], readers[1]),
             )
         )
     return tuple(places)
+
+
+@cache
+def _layout(kind: Hashable) -> tuple[tuple[_Place, bool, tuple[Reader, Reader]], ...]:
+    """The places of a record that is read, whether each may be None, and how it is read:
+    leniently, strictly."""
+    record: Any = kind
+    parts: dict[str, Any] = getattr(record, "lazy_parts", dict)()
+    hints = get_type_hints(record, localns=parts, include_extras=True)
+    layout = []
+    for place, each in zip(_places(kind), fields(record), strict=True):
+        hint, unknown = hints[each.name], each.metadata.get("unknown", MISSING)
+        readers = [_reader(hint, is_strict=is_strict) for is_strict in (False, True)]
+        if unknown is not MISSING:
+            readers = [partial(_read_known, each, unknown) for each in readers]
+        layout.append((place, NoneType in get_args(hint), (readers[0], readers[1])))
+    return tuple(layout)
 
 
 def camel_case(name: str) -> str:

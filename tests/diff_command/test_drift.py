@@ -17,7 +17,8 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import parse_target
 from dbmigrate.postgres.scratch.server import scratch_server
-from dbmigrate.report import DIFFERENCES_LIMIT, Reason, Report
+from dbmigrate.report import Reason, Report
+from dbmigrate.report.bounds import DIFFERENCES_LIMIT
 from dbmigrate.runner.commands.drift import Drift, DriftOrder, drift
 from dbmigrate.runner.request import Request
 from dbmigrate.sources.formats import read_source

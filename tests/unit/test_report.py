@@ -11,23 +11,11 @@ from hypothesis import strategies as st
 
 from dbmigrate import report as report_module
 from dbmigrate.printable import lines
-from dbmigrate.report import (
-    DIFFERENCES_LIMIT,
-    TERMINATION_MESSAGE_LIMIT,
-    Backup,
-    FleetCounts,
-    FleetFailure,
-    FleetReport,
-    LintFinding,
-    Outcome,
-    Reason,
-    RehearsalSummary,
-    Report,
-    ReportedDifference,
-    ReportedDrift,
-    ReportError,
-    Step,
-)
+from dbmigrate.report import TERMINATION_MESSAGE_LIMIT, Outcome, Reason, Report, ReportError, Step
+from dbmigrate.report.bounds import DIFFERENCES_LIMIT
+from dbmigrate.report.drift import ReportedDifference, ReportedDrift
+from dbmigrate.report.fleet import FleetCounts, FleetFailure, FleetReport
+from dbmigrate.report.preparation import Backup, LintFinding, RehearsalSummary
 
 REPORT = Report(
     command="goto latest",

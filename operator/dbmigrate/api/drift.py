@@ -17,7 +17,8 @@ from dbmigrate.api.conditions import MESSAGE_LIMIT
 from dbmigrate.api.fields import Fields
 from dbmigrate.api.forms import DRIFT_PATTERN
 from dbmigrate.codec import Bound
-from dbmigrate.report import DIFFERENCES_LIMIT, Count, Hash, ReportedDifference, VersionText, Word
+from dbmigrate.report.bounds import DIFFERENCES_LIMIT, Count, Hash, VersionText, Word
+from dbmigrate.report.drift import ReportedDifference
 
 SHORTEST_INTERVAL = timedelta(minutes=10)
 """A check starts a server and runs all migrations."""

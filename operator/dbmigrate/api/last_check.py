@@ -13,7 +13,7 @@ from typing import Annotated
 
 from dbmigrate.api.conditions import MESSAGE_LIMIT
 from dbmigrate.codec import Bound
-from dbmigrate.report import Count, Word
+from dbmigrate.report.bounds import Count, Word
 
 Message = Annotated[str, Bound(MESSAGE_LIMIT)]
 

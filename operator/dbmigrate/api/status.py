@@ -17,19 +17,10 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.last_check import LastCheck
 from dbmigrate.api.trial import NO_TRIAL, Trial
 from dbmigrate.codec import Bound, always, camel_case, dump, read_or_none, wire
-from dbmigrate.report import (
-    Count,
-    Excerpt,
-    Hash,
-    Name,
-    Outcome,
-    OwnerText,
-    ReportedUnfinished,
-    ReportError,
-    VersionText,
-    Word,
-    is_checksum,
-)
+from dbmigrate.report import Outcome, ReportError
+from dbmigrate.report.bounds import Count, Excerpt, Hash, Name, OwnerText, VersionText, Word
+from dbmigrate.report.document import is_checksum
+from dbmigrate.report.preparation import ReportedUnfinished
 
 HISTORY_LIMIT = 20
 """Steps that the status keeps; the database's own log has them all."""

@@ -10,7 +10,9 @@ from typing import Annotated
 
 from dbmigrate.api.fields import Document
 from dbmigrate.codec import Bound
-from dbmigrate.report import FINDINGS_LIMIT, Count, LintFinding, RehearsalSummary, Report
+from dbmigrate.report import Report
+from dbmigrate.report.bounds import FINDINGS_LIMIT, Count
+from dbmigrate.report.preparation import LintFinding, RehearsalSummary
 
 
 @dataclass(frozen=True, slots=True)

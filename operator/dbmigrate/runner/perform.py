@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dbmigrate import __version__
 from dbmigrate.errors import MigrationError
@@ -24,13 +24,9 @@ from dbmigrate.postgres.connection.errors import (
     history_failure,
 )
 from dbmigrate.postgres.history.log.notes import find_restore
-from dbmigrate.report import (
-    FILE_LIMIT,
-    Outcome,
-    Reason,
-    Report,
-    ReportedUnfinished,
-)
+from dbmigrate.report import Outcome, Reason, Report
+from dbmigrate.report.bounds import FILE_LIMIT
+from dbmigrate.runner.lost_schema import name_lost_schema
 from dbmigrate.runner.ownership import admit, note_order
 from dbmigrate.runner.planning.up import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
@@ -38,6 +34,9 @@ from dbmigrate.runner.result import Result, VersionState
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Direction
 from dbmigrate.versions import Role, Version
+
+if TYPE_CHECKING:
+    from dbmigrate.report.preparation import ReportedUnfinished
 
 T = TypeVar("T")
 
@@ -54,7 +53,7 @@ def perform(
     try:
         run = Run(request, is_locked=is_locked, with_log=with_log)
     except Exception as raised:
-        error = _as_error(raised, "opening the database")
+        error = as_error(raised, "opening the database")
         seconds = time.monotonic() - started
         report = make_report(
             request, Outcome.FAILED, started_at=started_at, seconds=seconds, error=error
@@ -69,8 +68,11 @@ def perform(
             if run.is_locked:
                 note_order(run)
         except Exception as raised:
-            error = _as_error(raised, f"running {request.command}")
-            return _conclude(run, None, error, _state_after(run))
+            error = as_error(raised, f"running {request.command}")
+            state = _state_after(run)
+            if state is None:
+                error = name_lost_schema(run.database, error)
+            return _conclude(run, None, error, state)
         run.database.release()
         return _conclude(run, value, None, run.state)
     finally:
@@ -84,7 +86,7 @@ def _conclude(
     try:
         return Result(_report(run, error, state), value=value, error=error)
     except Exception as raised:
-        error = error or _as_error(raised, "counting what is pending")
+        error = error or as_error(raised, "counting what is pending")
         return Result(_report(run, error, state, reads_source=False), error=error)
 
 
@@ -210,7 +212,8 @@ def _state_after(run: Run) -> VersionState | None:
     return run.state
 
 
-def _as_error(raised: Exception, doing: str) -> MigrationError:
+def as_error(raised: Exception, doing: str) -> MigrationError:
+    """Any failure of a run as the error that is reported."""
     if isinstance(raised, MigrationError):
         return raised
     if isinstance(raised, ConnectionBroken):

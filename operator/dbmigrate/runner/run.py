@@ -8,14 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.report import (
-    Backup,
-    LintFinding,
-    Reason,
-    RehearsalSummary,
-    ReportedDrift,
-    Step,
-)
+from dbmigrate.report import Reason, Step
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.planning.plan import Plan, PlanInputs
 from dbmigrate.runner.planning.squashed import fit
@@ -25,6 +18,8 @@ from dbmigrate.sources.migration import Source
 from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
+    from dbmigrate.report.drift import ReportedDrift
+    from dbmigrate.report.preparation import Backup, LintFinding, RehearsalSummary
     from dbmigrate.runner.batches.resume import UnfinishedBatches
 
 

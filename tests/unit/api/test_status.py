@@ -28,15 +28,9 @@ from dbmigrate.api.status import (
 from dbmigrate.api.trial import Trial
 from dbmigrate.codec import dump
 from dbmigrate.controller.writing.status_patch import status_patch
-from dbmigrate.report import (
-    LintFinding,
-    Outcome,
-    Reason,
-    RehearsalSummary,
-    ReportedDifference,
-    ReportedUnfinished,
-    ReportError,
-)
+from dbmigrate.report import Outcome, Reason, ReportError
+from dbmigrate.report.drift import ReportedDifference
+from dbmigrate.report.preparation import LintFinding, RehearsalSummary, ReportedUnfinished
 from dbmigrate.timestamps import format_timestamp, parse_timestamp
 from tests.unit.controller.resources import merge
 

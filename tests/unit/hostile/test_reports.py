@@ -18,16 +18,9 @@ from dbmigrate.controller.decisions.runs import RunCommand, RunState
 from dbmigrate.controller.decisions.view import ResourceView
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.writing.status_patch import reduce_status, status_patch
-from dbmigrate.report import (
-    Backup,
-    LintFinding,
-    Reason,
-    Report,
-    ReportedDifference,
-    ReportedDrift,
-    ReportedUnfinished,
-    ReportError,
-)
+from dbmigrate.report import Reason, Report, ReportError
+from dbmigrate.report.drift import ReportedDifference, ReportedDrift
+from dbmigrate.report.preparation import Backup, LintFinding, ReportedUnfinished
 from dbmigrate.untrusted import INT32
 from tests.unit.controller.resources import (
     FILES,

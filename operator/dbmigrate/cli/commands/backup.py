@@ -10,7 +10,7 @@ from dbmigrate.cli.arguments.usage import BACKUP
 from dbmigrate.cli.command import HELP, Command, Invocation
 
 if TYPE_CHECKING:
-    from dbmigrate.report import Backup
+    from dbmigrate.report.preparation import Backup
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Result
 

@@ -53,7 +53,7 @@ def _checked(name: str) -> Callable[[str], object]:
 
 def _read_plans(text: str) -> None:
     """Checksums with commas between. Raises ValueError."""
-    from dbmigrate.report import is_checksum
+    from dbmigrate.report.document import is_checksum
 
     if not all(is_checksum(each) for each in text.split(",")):
         raise ValueError("expected checksums of plans, with commas between")

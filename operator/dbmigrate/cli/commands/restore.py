@@ -12,7 +12,7 @@ from dbmigrate.cli.arguments.usage import RESTORE
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 
 if TYPE_CHECKING:
-    from dbmigrate.report import Backup
+    from dbmigrate.report.preparation import Backup
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Result
 

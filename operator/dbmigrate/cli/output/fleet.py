@@ -13,7 +13,9 @@ from dbmigrate.cli.command import Invocation
 from dbmigrate.cli.output.document import print_json, send_report
 from dbmigrate.cli.output.problem import draw
 from dbmigrate.printable import block, clip, one_line
-from dbmigrate.report import WORD_LIMIT, FleetReport, Outcome, Reason, Report, ReportError
+from dbmigrate.report import Outcome, Reason, Report, ReportError
+from dbmigrate.report.bounds import WORD_LIMIT
+from dbmigrate.report.fleet import FleetReport
 from dbmigrate.runner.fleet.summary import FailureGroup, Summary, summary_error
 from dbmigrate.runner.fleet.verdict import TargetOutcome, TargetVerdict
 

@@ -13,16 +13,9 @@ from dbmigrate.cli.arguments.flags import is_set
 from dbmigrate.cli.command import Invocation
 from dbmigrate.cli.output.document import send_report
 from dbmigrate.printable import clip, one_line
-from dbmigrate.report import (
-    NAME_LIMIT,
-    WORD_LIMIT,
-    FleetCounts,
-    FleetReport,
-    FleetVersion,
-    FleetWave,
-    Outcome,
-    Report,
-)
+from dbmigrate.report import Outcome, Report
+from dbmigrate.report.bounds import NAME_LIMIT, WORD_LIMIT
+from dbmigrate.report.fleet import FleetCounts, FleetReport, FleetVersion, FleetWave
 from dbmigrate.runner.fleet.request import FleetRequest
 from dbmigrate.runner.fleet.samples import Sample, find_samples, joined_checksum
 from dbmigrate.runner.fleet.waves import Wave, wave_of

@@ -21,7 +21,9 @@ from dbmigrate.api.fleet.status import (
 from dbmigrate.controller.decisions.outcome import parse_message
 from dbmigrate.controller.fleet.jobs import ShardPod
 from dbmigrate.controller.fleet.shards import format_indexes, parse_indexes
-from dbmigrate.report import EXCERPT_LIMIT, FleetReport, Report, UnknownReport
+from dbmigrate.report import Report, UnknownReport
+from dbmigrate.report.bounds import EXCERPT_LIMIT
+from dbmigrate.report.fleet import FleetReport
 from dbmigrate.untrusted import plus
 
 MESSAGE_LIMIT = 500

@@ -17,7 +17,7 @@ from dbmigrate.controller.fleet.shards import parse_indexes
 from dbmigrate.controller.fleet.starting import describe_overdue, is_overdue
 from dbmigrate.controller.fleet.verdicts import SetReason, describe_failure
 from dbmigrate.controller.fleet.view import FleetOrder, SetView
-from dbmigrate.report import EXCERPT_LIMIT
+from dbmigrate.report.bounds import EXCERPT_LIMIT
 from dbmigrate.untrusted import plus
 
 EXCEEDED = "PodFailurePolicy"

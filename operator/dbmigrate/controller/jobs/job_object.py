@@ -19,7 +19,7 @@ from dbmigrate.api.names import (
 )
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.jobs.pod_object import find_image
-from dbmigrate.report import WORD_LIMIT
+from dbmigrate.report.bounds import WORD_LIMIT
 from dbmigrate.timestamps import parse_timestamp, read_timestamp
 from dbmigrate.untrusted import INT32, INT64
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.batches.state import BatchState
 from dbmigrate.postgres.history.log.rows import LogRow
-from dbmigrate.report import Reason, ReportedUnfinished
+from dbmigrate.report import Reason
+from dbmigrate.report.preparation import ReportedUnfinished
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.versions import Version

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from dbmigrate.postgres.database_id import read_database_id
-from dbmigrate.report import Backup
+from dbmigrate.report.preparation import Backup
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.preparation.backup_file import name_for, save_backup
 from dbmigrate.runner.request import Request

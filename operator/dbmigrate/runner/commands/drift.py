@@ -19,7 +19,9 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.sqltext.quoting import identifier
-from dbmigrate.report import DIFFERENCES_LIMIT, Reason, ReportedDifference, ReportedDrift
+from dbmigrate.report import Reason
+from dbmigrate.report.bounds import DIFFERENCES_LIMIT
+from dbmigrate.report.drift import ReportedDifference, ReportedDrift
 from dbmigrate.runner.diffing.build import migrate, request_on
 from dbmigrate.runner.diffing.live_schema import LiveSchema, read_live_schema
 from dbmigrate.runner.diffing.other_histories import find_history_tables

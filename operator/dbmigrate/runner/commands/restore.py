@@ -15,7 +15,8 @@ from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.postgres.backup_contents import BackupContents
 from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.postgres.pg_tools import find_program, run_program
-from dbmigrate.report import Backup, Reason
+from dbmigrate.report import Reason
+from dbmigrate.report.preparation import Backup
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.preparation.backup_file import checksum
@@ -143,6 +144,13 @@ def _restore(request: Request, order: RestoreOrder, file: Path) -> None:
         raise MigrationError(
             Reason.INTERRUPTED, "stopped during the restore: nothing was restored"
         ) from None
+    except MigrationError as error:
+        if order.may_replace and error.hint is None:
+            error.hint = (
+                "nothing was restored: restore into a new database; or drop what is in the way and"
+                " not in the backup, which replaces only what it holds"
+            )
+        raise
 
 
 def _read_contents(request: Request, file: Path) -> BackupContents:

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dbmigrate.printable import clip
-from dbmigrate.report import FAILURES_LIMIT, FleetCounts, FleetFailure, Reason, ReportError
+from dbmigrate.report import Reason, ReportError
+from dbmigrate.report.bounds import FAILURES_LIMIT
+from dbmigrate.report.fleet import FleetCounts, FleetFailure
 from dbmigrate.runner.fleet.target import FleetTarget
 from dbmigrate.runner.fleet.verdict import TargetOutcome, TargetVerdict
 

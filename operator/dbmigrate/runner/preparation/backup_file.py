@@ -30,7 +30,8 @@ from dbmigrate.postgres.pg_tools import (
     lock_wait,
     run_program,
 )
-from dbmigrate.report import Backup, Reason
+from dbmigrate.report import Reason
+from dbmigrate.report.preparation import Backup
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import BackupOrder, Request

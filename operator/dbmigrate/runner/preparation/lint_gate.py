@@ -16,7 +16,8 @@ from dbmigrate.policies import LintPolicy
 from dbmigrate.postgres.connection.errors import LOCK_NOT_AVAILABLE, QUERY_CANCELED, ServerFailure
 from dbmigrate.postgres.sqltext.analysis import analyse
 from dbmigrate.postgres.sqltext.syntax_tree import NOT_INSTALLED, is_installed
-from dbmigrate.report import LintFinding, Reason
+from dbmigrate.report import Reason
+from dbmigrate.report.preparation import LintFinding
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.run import Run

@@ -19,7 +19,8 @@ from dbmigrate.controller.decisions.view import Decision, Rejection, Resync
 from dbmigrate.controller.jobs.body import Images, build_job
 from dbmigrate.controller.metrics import States
 from dbmigrate.controller.writing.notices import build_drift_event
-from dbmigrate.report import Reason, Report, ReportedDifference, ReportedDrift
+from dbmigrate.report import Reason, Report
+from dbmigrate.report.drift import ReportedDifference, ReportedDrift
 from tests.unit.controller.resources import (
     NOW,
     failure,

@@ -17,15 +17,8 @@ from dbmigrate.controller.decisions.pods import Waiting
 from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, Rejection, ResourceView, Resync
-from dbmigrate.report import (
-    RETRYABLE,
-    Outcome,
-    Reason,
-    Report,
-    ReportedUnfinished,
-    ReportError,
-    Step,
-)
+from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, Step
+from dbmigrate.report.preparation import ReportedUnfinished
 from tests.unit.controller.resources import (
     NOW,
     UID,

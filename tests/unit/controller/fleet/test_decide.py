@@ -21,7 +21,8 @@ from dbmigrate.controller.decisions.view import Rejection
 from dbmigrate.controller.fleet.decide import decide
 from dbmigrate.controller.fleet.jobs import ShardPod
 from dbmigrate.controller.fleet.shards import format_indexes, parse_indexes
-from dbmigrate.report import FleetCounts, FleetFailure, FleetReport, Reason, ReportError
+from dbmigrate.report import Reason, ReportError
+from dbmigrate.report.fleet import FleetCounts, FleetFailure, FleetReport
 from tests.unit.controller.fleet.world import (
     World,
     make_action,

@@ -23,17 +23,8 @@ from dbmigrate.controller.fleet.decide import decide
 from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
 from dbmigrate.controller.fleet.target_list import NOT_IN_CONFIG_MAP, TargetList
 from dbmigrate.controller.fleet.view import FleetOrder, SetDecision, SetView
-from dbmigrate.report import (
-    FleetCounts,
-    FleetFailure,
-    FleetReport,
-    FleetVersion,
-    FleetWave,
-    Outcome,
-    Reason,
-    Report,
-    ReportError,
-)
+from dbmigrate.report import Outcome, Reason, Report, ReportError
+from dbmigrate.report.fleet import FleetCounts, FleetFailure, FleetReport, FleetVersion, FleetWave
 from tests.unit.controller.resources import NOW, UID
 
 WAVES: list[dict[str, Any]] = [

@@ -19,7 +19,8 @@ from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision
 from dbmigrate.controller.jobs.rehearsal_server import DATA, SCRIPT
 from dbmigrate.controller.writing.notices import build_lint_event
-from dbmigrate.report import LintFinding, Outcome, Reason, RehearsalSummary, Report
+from dbmigrate.report import Outcome, Reason, Report
+from dbmigrate.report.preparation import LintFinding, RehearsalSummary
 from tests.unit.controller.decisions.test_orders import make_action, plan_report
 from tests.unit.controller.resources import (
     NOW,

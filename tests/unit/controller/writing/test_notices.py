@@ -13,7 +13,8 @@ from dbmigrate.api.status import LastRun, MigrationStatus, PlanStatus
 from dbmigrate.api.trial import Trial
 from dbmigrate.controller.decisions.verdict import VerdictReason
 from dbmigrate.controller.writing.notices import build_event, build_lint_event
-from dbmigrate.report import LintFinding, Outcome, Reason, ReportError
+from dbmigrate.report import Outcome, Reason, ReportError
+from dbmigrate.report.preparation import LintFinding
 from tests.unit.controller.resources import NOW, make_migration
 
 pytestmark = pytest.mark.quick

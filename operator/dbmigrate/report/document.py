@@ -13,125 +13,41 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from dbmigrate.codec import Bound, always, dump, read, wire
-from dbmigrate.policies import OWNER_LIMIT
-from dbmigrate.untrusted import INT32, read_text
+from dbmigrate.report.bounds import (
+    CHANGED_LIMIT,
+    FINDINGS_LIMIT,
+    STEPS_LIMIT,
+    WORD_LIMIT,
+    Count,
+    Excerpt,
+    FileName,
+    Hash,
+    Name,
+    OwnerText,
+    Text,
+    VersionText,
+    Word,
+)
+from dbmigrate.report.reasons import Outcome, Reason
+from dbmigrate.untrusted import read_text
 
-__all__ = [
-    "RETRYABLE",
-    "SCHEMA_VERSION",
-    "TERMINATION_MESSAGE_LIMIT",
-    "Backup",
-    "FleetCounts",
-    "FleetFailure",
-    "FleetReport",
-    "FleetVersion",
-    "FleetWave",
-    "LintFinding",
-    "Outcome",
-    "Reason",
-    "RehearsalSummary",
-    "Report",
-    "ReportError",
-    "ReportedDifference",
-    "ReportedDrift",
-    "ReportedUnfinished",
-    "Step",
-    "UnknownReport",
-]
+if TYPE_CHECKING:
+    from dbmigrate.report.drift import ReportedDrift
+    from dbmigrate.report.fleet import FleetReport
+    from dbmigrate.report.preparation import (
+        Backup,
+        LintFinding,
+        RehearsalSummary,
+        ReportedUnfinished,
+    )
 
 SCHEMA_VERSION = 1
 
 TERMINATION_MESSAGE_LIMIT = 4096
 """Bytes that a kubelet keeps of a termination message."""
-
-VERSION_LIMIT = 200
-NAME_LIMIT = 255
-WORD_LIMIT = 64
-HASH_LIMIT = 128
-FILE_LIMIT = 1024
-EXCERPT_LIMIT = 1024
-TEXT_LIMIT = 4096
-"""Characters that are kept of each text when a report is read."""
-STEPS_LIMIT, FINDINGS_LIMIT, CHANGED_LIMIT, FAILURES_LIMIT = 200, 20, 100, 50
-WAVES_LIMIT = VERSIONS_LIMIT = DIFFERENCES_LIMIT = 20
-"""Items that are kept of each list."""
-
-VersionText = Annotated[str, Bound(VERSION_LIMIT)]
-OwnerText = Annotated[str, Bound(OWNER_LIMIT)]
-Name = Annotated[str, Bound(NAME_LIMIT)]
-Word = Annotated[str, Bound(WORD_LIMIT)]
-Hash = Annotated[str, Bound(HASH_LIMIT)]
-FileName = Annotated[str, Bound(FILE_LIMIT)]
-Excerpt = Annotated[str, Bound(EXCERPT_LIMIT)]
-Text = Annotated[str, Bound(TEXT_LIMIT)]
-Count = Annotated[int, Bound(INT32)]
-
-
-class Outcome(StrEnum):
-    """How a run ended."""
-
-    APPLIED = "Applied"
-    UP_TO_DATE = "UpToDate"
-    ROLLED_BACK = "RolledBack"
-    WAITING = "Waiting"
-    FAILED = "Failed"
-
-
-class Reason(StrEnum):
-    """Why a run failed: a closed vocabulary, shared with the resource's status."""
-
-    CONNECTION_REFUSED = "ConnectionRefused"
-    HOST_NOT_FOUND = "HostNotFound"
-    AUTHENTICATION_FAILED = "AuthenticationFailed"
-    TLS_FAILED = "TlsFailed"
-    CONNECTION_INVALID = "ConnectionInvalid"
-    """The URL, or another setting of the connection, with which no login can work."""
-    DATABASE_MISSING = "DatabaseMissing"
-    LOCK_TIMEOUT = "LockTimeout"
-    BLOCKED_BY_QUERY = "BlockedByQuery"
-    STATEMENT_FAILED = "StatementFailed"
-    DIRTY = "Dirty"
-    DATABASE_CONFLICT = "DatabaseConflict"
-    ROLLED_BACK = "RolledBack"
-    MISSING_VERSION = "MissingVersion"
-    OUT_OF_ORDER = "OutOfOrder"
-    CHECKSUM_MISMATCH = "ChecksumMismatch"
-    ROLLBACK_FORBIDDEN = "RollbackForbidden"
-    IRREVERSIBLE_MIGRATION = "IrreversibleMigration"
-    SOURCE_INVALID = "SourceInvalid"
-    FOREIGN_HISTORY = "ForeignHistory"
-    POOLER_UNSAFE = "PoolerUnsafe"
-    INTERRUPTED = "Interrupted"
-    CONNECTION_LOST = "ConnectionLost"
-    BACKUP_FAILED = "BackupFailed"
-    PLAN_CHANGED = "PlanChanged"
-    ALREADY_DONE = "AlreadyDone"
-    """An order that the database's log has as carried out."""
-    LINT_REJECTED = "LintRejected"
-    REHEARSAL_FAILED = "RehearsalFailed"
-    REHEARSAL_UNAVAILABLE = "RehearsalUnavailable"
-    RUNNER_OUTDATED = "RunnerOutdated"
-    """The operator's word: the runner's image lacks what the resource asks for."""
-    INTERNAL = "Internal"
-
-
-RETRYABLE = frozenset(
-    {
-        Reason.CONNECTION_REFUSED,
-        Reason.HOST_NOT_FOUND,
-        Reason.CONNECTION_LOST,
-        Reason.DATABASE_MISSING,
-        Reason.LOCK_TIMEOUT,
-        Reason.BLOCKED_BY_QUERY,
-        Reason.INTERRUPTED,
-        Reason.REHEARSAL_UNAVAILABLE,
-    }
-)
-"""Reasons that may go away by themselves: trying again can help."""
 
 
 class UnknownReport(ValueError):
@@ -154,81 +70,6 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Backup:
-    """A backup that a run made before it changed anything, or that was its only purpose."""
-
-    name: Name
-    """The name of its file, without the directory."""
-    size: int
-    """Bytes."""
-    sha256: Hash
-
-
-@dataclass(frozen=True, slots=True)
-class LintFinding:
-    """A finding of lint about a script that was, or would be, run."""
-
-    rule: Word
-    severity: Word
-    """`error` or `warning`."""
-    file: FileName
-    line: int
-    """Counted from 1."""
-    message: Excerpt
-
-
-@dataclass(frozen=True, slots=True)
-class RehearsalSummary:
-    """A successful rehearsal, before the steps were run."""
-
-    steps: Count
-    without_down: Count
-    """How many of them have no down script: they went up alone."""
-    milliseconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReportedDifference:
-    """An object of the live schema that was added, changed or dropped by hand."""
-
-    change: Word
-    """`added`, `changed` or `dropped`."""
-    kind: Word
-    name: Excerpt
-    details: Excerpt | None = None
-    """What has changed."""
-    undo: Excerpt | None = None
-    """The statements that would undo it; None: they are not known, or there is no room."""
-
-    def __str__(self) -> str:
-        return f"{self.change} {self.kind} {self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class ReportedDrift:
-    """How the live schema differs from the one that the applied migrations make."""
-
-    differences_total: Count = always(0)
-    checksum: Hash = always("")
-    """SHA-256 over all of them, by which two reports are compared."""
-    differences: Annotated[tuple[ReportedDifference, ...], Bound(DIFFERENCES_LIMIT)] = ()
-    """The first ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReportedUnfinished:
-    """A step in batches that is not finished: dirty, and the next run continues it."""
-
-    version: VersionText
-    name: Name
-    direction: Word
-    rows: int
-    batches: int
-    since: Word = wire(absent="", always=True)
-    """RFC 3339, by the server's clock."""
-
-
-@dataclass(frozen=True, slots=True)
 class ReportError:
     """What stopped a run, and where."""
 
@@ -245,73 +86,6 @@ class ReportError:
     """The line of SQL and a caret below the column, for people."""
     detail: Text | None = None
     hint: Text | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FleetCounts:
-    """The states of a fleet's targets. Each target is counted once, but the migrated ones are
-    among the current ones."""
-
-    total: Count
-    current: Count = always(0)
-    migrated: Count = always(0)
-    """The current targets that this run has migrated."""
-    pending: Count = always(0)
-    failed: Count = always(0)
-    dirty: Count = always(0)
-    unreachable: Count = always(0)
-    skipped: Count = always(0)
-    """The targets that were not begun."""
-
-
-@dataclass(frozen=True, slots=True)
-class FleetFailure:
-    """One target that failed."""
-
-    name: Name
-    outcome: Word
-    """`failed`, `dirty` or `unreachable`."""
-    reason: Reason = wire(unknown=Reason.INTERNAL)
-    message: Excerpt = always("")
-    file: FileName | None = None
-    line: int | None = None
-    """Counted from 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class FleetWave:
-    """A wave of a fleet, and how many targets of the list it takes."""
-
-    name: Name
-    targets: Count = always(0)
-
-
-@dataclass(frozen=True, slots=True)
-class FleetVersion:
-    """A version at which targets are that are behind, and the plan that leads on from there."""
-
-    version: VersionText
-    """Empty: nothing is applied."""
-    targets: Count
-    sample: Name
-    """The target on which the plan was made, linted and rehearsed."""
-    checksum: Hash = always("")
-
-
-@dataclass(frozen=True, slots=True)
-class FleetReport:
-    """The result of a run on many targets."""
-
-    counts: FleetCounts
-    wave: Name | None = None
-    shard: Word | None = None
-    """`3/200`; None: all targets."""
-    failures: Annotated[tuple[FleetFailure, ...], Bound(FAILURES_LIMIT)] = ()
-    """The first failures; the counts have all."""
-    waves: Annotated[tuple[FleetWave, ...], Bound(WAVES_LIMIT)] = ()
-    """Of a survey."""
-    versions: Annotated[tuple[FleetVersion, ...], Bound(VERSIONS_LIMIT)] = ()
-    """Of a survey with samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,6 +135,14 @@ class Report:
     started_at: Word = always("")
     """RFC 3339, UTC."""
     milliseconds: int = always(0)
+
+    @staticmethod
+    def lazy_parts() -> dict[str, Any]:
+        """The classes of the fields above that few runs fill: they are imported where a report
+        is read."""
+        from dbmigrate.report import drift, fleet, preparation
+
+        return {**vars(drift), **vars(fleet), **vars(preparation)}
 
     def hiding(self, hide: Callable[[str], str]) -> Report:
         """The same, with the texts of its error passed through `hide`."""
