@@ -104,6 +104,6 @@ def _digits(full: str) -> int:
 
 
 def _grows(before_full: str, after_full: str) -> bool:
-    """Whether a limit leaves at least as much room, and a numeric as many digits after the point."""
+    """Whether there is as much room before the point, and exactly as much after it."""
     old, new = _limits(before_full), _limits(after_full)
     return bool(old) and new[0] >= old[0] and _digits(before_full) == _digits(after_full)

@@ -46,7 +46,9 @@ FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0 ORDER BY attnum
 FILE = "SELECT pg_relation_filenode('t')"
 
 
-def make(database: Database, before: str, after: str, value: str | None) -> tuple[Words, bool, bool]:
+def make(
+    database: Database, before: str, after: str, value: str | None
+) -> tuple[Words, bool, bool]:
     """The types as the reader has them, and whether the server has rewritten and changed rows."""
     with database.connect() as connection:
         connection.execute(f"CREATE TEMPORARY TABLE t (a {before}, b {after}, c {before})".encode())
