@@ -40,7 +40,7 @@ OF_THE_INTERPRETER = ("_Eq_Is", "_NotEq_IsNot")
 """Mutants whose effect depends on the interpreter: whether equal numbers are one object."""
 AREAS = {
     "planning": ("runner/planning runner/batches/pace.py", "runner/planning runner/batches"),
-    "diff": ("diff/casting.py", "diff"),
+    "diff": ("diff/casting.py", "diff/test_casting.py"),
     "report": (
         "report codec.py durations.py",
         "test_codec.py test_report.py cli/arguments/test_numbers.py",

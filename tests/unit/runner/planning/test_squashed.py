@@ -431,7 +431,10 @@ def test_of_many_versions_the_first_are_named(count: int, text: str) -> None:
 def listed(*versions: int, lists: dict[int, tuple[int, ...]]) -> Source:
     """These files, and baselines that list what they stand for."""
     made = tables(*lists).migrations
-    baselines = [replace(m, role=Role.CHECKPOINT, replaced=(lists[m.version],)) for m in made]
+    baselines = [
+        replace(baseline, role=Role.CHECKPOINT, replaced=(listed,))
+        for baseline, listed in zip(made, lists.values(), strict=True)
+    ]
     return replace(tables(*versions), checkpoints=tuple(baselines), format=Format.FLYWAY)
 
 
