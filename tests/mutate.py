@@ -45,7 +45,10 @@ AREAS = {
         "report codec.py durations.py",
         "test_codec.py test_report.py cli/arguments/test_numbers.py",
     ),
-    "api": ("api timestamps.py untrusted.py", "api controller/test_every_field.py crds hostile"),
+    "api": (
+        "api timestamps.py untrusted.py",
+        "api test_versions.py controller/test_every_field.py crds hostile",
+    ),
     "controller": ("controller/decisions controller/jobs", "controller"),
     "fleet": ("controller/fleet", "controller/fleet"),
     "sqltext": ("postgres/sqltext", "postgres/sqltext"),
