@@ -8,14 +8,15 @@ as they happen.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
+from sys import intern
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dbmigrate.api.conditions import Truth
+from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.api.fleet.status import SetStatus, Totals
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.controller.watches.observed import Key
@@ -26,16 +27,46 @@ LOOK_BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10)
 NAMES = ("namespace", "name")
 
 
+Conditions = tuple[tuple[ConditionType, Truth], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the series show of a status. Of ten thousand whole ones the memory is too large."""
+
+    version: str
+    target: str
+    conditions: Conditions
+    dirty: bool | None
+    pending: int | None
+    differences: int | None
+    succeeded_at: float | None
+
+
 class States(Collector):
     """One set of series for each existing resource."""
 
     def __init__(self) -> None:
-        self._statuses: dict[Key, MigrationStatus] = {}
+        self._states: dict[Key, _State] = {}
         self._answers: dict[Key, float] = {}
+        self._conditions: dict[Conditions, Conditions] = {}
+        """Each combination that occurs, once: most resources have the same."""
 
     def put(self, key: Key, status: MigrationStatus) -> None:
         """The resource's newest status."""
-        self._statuses[key] = status
+        last, drift = status.last_run, status.drift
+        has_succeeded = last is not None and last.has_succeeded
+        ended = last.finished_at if last is not None and has_succeeded else None
+        conditions = tuple((found.type, found.status) for found in status.conditions)
+        self._states[key] = _State(
+            version=intern(status.version or ""),
+            target=intern(status.target or ""),
+            conditions=self._conditions.setdefault(conditions, conditions),
+            dirty=status.dirty,
+            pending=status.pending,
+            differences=drift.differences_total if drift and drift.checked_at else None,
+            succeeded_at=ended.timestamp() if ended is not None else None,
+        )
 
     def answered(self, key: Key, moment: datetime) -> None:
         """The time at which the resource's database last answered."""
@@ -44,16 +75,16 @@ class States(Collector):
     @property
     def keys(self) -> tuple[Key, ...]:
         """The resources that there is something of."""
-        return tuple({**self._statuses, **dict.fromkeys(self._answers)})
+        return tuple({**self._states, **dict.fromkeys(self._answers)})
 
     def drop(self, key: Key) -> None:
         """The resource has been deleted."""
-        self._statuses.pop(key, None)
+        self._states.pop(key, None)
         self._answers.pop(key, None)
 
     def clear(self) -> None:
         """Another operator reports it from now on."""
-        self._statuses.clear()
+        self._states.clear()
         self._answers.clear()
 
     def collect(self) -> Iterable[Metric]:
@@ -91,21 +122,19 @@ class States(Collector):
         )
         for key, moment in list(self._answers.items()):
             answer.add_metric(key, moment)
-        for key, status in list(self._statuses.items()):
-            info.add_metric([*key, status.version or "", status.target or ""], 1)
-            for found in status.conditions:
+        for key, state in list(self._states.items()):
+            info.add_metric([*key, state.version, state.target], 1)
+            for kind, status in state.conditions:
                 for truth in Truth:
-                    labels = [*key, found.type.value, truth.value]
-                    condition.add_metric(labels, float(found.status is truth))
-            if status.dirty is not None:
-                dirty.add_metric(key, float(status.dirty))
-            if status.pending is not None:
-                pending.add_metric(key, status.pending)
-            if status.drift is not None and status.drift.checked_at is not None:
-                drift.add_metric(key, status.drift.differences_total)
-            last = status.last_run
-            if last is not None and last.has_succeeded and last.finished_at is not None:
-                success.add_metric(key, last.finished_at.timestamp())
+                    condition.add_metric([*key, kind.value, truth.value], float(status is truth))
+            if state.dirty is not None:
+                dirty.add_metric(key, float(state.dirty))
+            if state.pending is not None:
+                pending.add_metric(key, state.pending)
+            if state.differences is not None:
+                drift.add_metric(key, state.differences)
+            if state.succeeded_at is not None:
+                success.add_metric(key, state.succeeded_at)
         return [condition, info, dirty, pending, success, answer, drift]
 
 
