@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dbmigrate.api.conditions import Truth
+from dbmigrate.api.conditions import Condition, Truth
 from dbmigrate.api.fleet.status import SetStatus, Totals
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.controller.watches.observed import Key
@@ -25,17 +26,34 @@ RUN_BUCKETS = (0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 LOOK_BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10)
 NAMES = ("namespace", "name")
 
+S = TypeVar("S", MigrationStatus, SetStatus)
 
-class States(Collector):
-    """One set of series for each existing resource."""
+
+class _States(Collector, Generic[S]):
+    """The newest status of each existing resource of a kind."""
 
     def __init__(self) -> None:
-        self._statuses: dict[Key, MigrationStatus] = {}
-        self._answers: dict[Key, float] = {}
+        self._statuses: dict[Key, S] = {}
 
-    def put(self, key: Key, status: MigrationStatus) -> None:
+    def put(self, key: Key, status: S) -> None:
         """The resource's newest status."""
         self._statuses[key] = status
+
+    def drop(self, key: Key) -> None:
+        """The resource has been deleted."""
+        self._statuses.pop(key, None)
+
+    def clear(self) -> None:
+        """Another operator reports them from now on."""
+        self._statuses.clear()
+
+
+class MigrationStates(_States[MigrationStatus]):
+    """One set of series for each DatabaseMigration."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._answers: dict[Key, float] = {}
 
     def answered(self, key: Key, moment: datetime) -> None:
         """The time at which the resource's database last answered."""
@@ -48,55 +66,47 @@ class States(Collector):
 
     def drop(self, key: Key) -> None:
         """The resource has been deleted."""
-        self._statuses.pop(key, None)
+        super().drop(key)
         self._answers.pop(key, None)
 
     def clear(self) -> None:
-        """Another operator reports it from now on."""
-        self._statuses.clear()
+        """Another operator reports them from now on."""
+        super().clear()
         self._answers.clear()
 
     def collect(self) -> Iterable[Metric]:
         """All series as they are now. prometheus_client calls it in a separate thread."""
-        condition = GaugeMetricFamily(
+        condition = _gauge(
             "dbmigrate_migration_condition",
             "1 for the status that a condition has, 0 for the others",
-            labels=[*NAMES, "type", "status"],
+            "type",
+            "status",
         )
-        info = GaugeMetricFamily(
+        info = _gauge(
             "dbmigrate_migration_info",
             "Always 1; its labels are the version of the database and the target",
-            labels=[*NAMES, "version", "target"],
+            "version",
+            "target",
         )
-        dirty = GaugeMetricFamily(
-            "dbmigrate_migration_dirty", "1 while a step was begun and not finished", labels=NAMES
-        )
-        pending = GaugeMetricFamily(
-            "dbmigrate_migration_pending", "Migrations that are not applied yet", labels=NAMES
-        )
-        success = GaugeMetricFamily(
+        dirty = _gauge("dbmigrate_migration_dirty", "1 while a step was begun and not finished")
+        pending = _gauge("dbmigrate_migration_pending", "Migrations that are not applied yet")
+        success = _gauge(
             "dbmigrate_migration_last_success_timestamp_seconds",
             "When the last run ended that succeeded",
-            labels=NAMES,
         )
-        answer = GaugeMetricFamily(
+        answer = _gauge(
             "dbmigrate_migration_last_answer_timestamp_seconds",
             "When the database last answered a run or a check",
-            labels=NAMES,
         )
-        drift = GaugeMetricFamily(
+        drift = _gauge(
             "dbmigrate_migration_schema_differences",
             "Objects in which the live schema differs from what the applied migrations make",
-            labels=NAMES,
         )
         for key, moment in list(self._answers.items()):
             answer.add_metric(key, moment)
         for key, status in list(self._statuses.items()):
             info.add_metric([*key, status.version or "", status.target or ""], 1)
-            for found in status.conditions:
-                for truth in Truth:
-                    labels = [*key, found.type.value, truth.value]
-                    condition.add_metric(labels, float(found.status is truth))
+            _add_conditions(condition, key, status.conditions)
             if status.dirty is not None:
                 dirty.add_metric(key, float(status.dirty))
             if status.pending is not None:
@@ -109,46 +119,31 @@ class States(Collector):
         return [condition, info, dirty, pending, success, answer, drift]
 
 
-class SetStates(Collector):
+class SetStates(_States[SetStatus]):
     """The series of sets: by wave, and never by target."""
-
-    def __init__(self) -> None:
-        self._statuses: dict[Key, SetStatus] = {}
-
-    def put(self, key: Key, status: SetStatus) -> None:
-        """The set's newest status."""
-        self._statuses[key] = status
-
-    def drop(self, key: Key) -> None:
-        """The set has been deleted."""
-        self._statuses.pop(key, None)
-
-    def clear(self) -> None:
-        """Another operator reports it from now on."""
-        self._statuses.clear()
 
     def collect(self) -> Iterable[Metric]:
         """All series as they are now. prometheus_client calls it in a separate thread."""
-        condition = GaugeMetricFamily(
+        condition = _gauge(
             "dbmigrate_set_condition",
             "1 for the status that a condition of a set has, 0 for the others",
-            labels=[*NAMES, "type", "status"],
+            "type",
+            "status",
         )
-        targets = GaugeMetricFamily(
+        targets = _gauge(
             "dbmigrate_set_targets",
             "Targets of a wave, by their state; those not reported yet are in total alone",
-            labels=[*NAMES, "wave", "state"],
+            "wave",
+            "state",
         )
-        phase = GaugeMetricFamily(
+        phase = _gauge(
             "dbmigrate_set_wave_phase",
             "1 for the phase that a wave of a set is in",
-            labels=[*NAMES, "wave", "phase"],
+            "wave",
+            "phase",
         )
         for key, status in list(self._statuses.items()):
-            for found in status.conditions:
-                for truth in Truth:
-                    labels = [*key, found.type.value, truth.value]
-                    condition.add_metric(labels, float(found.status is truth))
+            _add_conditions(condition, key, status.conditions)
             for wave in status.waves:
                 phase.add_metric([*key, wave.name, wave.phase.value], 1)
                 for each in fields(Totals):
@@ -157,12 +152,23 @@ class SetStates(Collector):
         return [condition, targets, phase]
 
 
+def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, labels=[*NAMES, *labels])
+
+
+def _add_conditions(family: GaugeMetricFamily, key: Key, conditions: Iterable[Condition]) -> None:
+    for each in conditions:
+        for truth in Truth:
+            labels = [*key, each.type.value, truth.value]
+            family.add_metric(labels, float(each.status is truth))
+
+
 class Metrics:
     """All metrics of one operator, in a registry of their own."""
 
     def __init__(self, version: str) -> None:
         self.registry = CollectorRegistry()
-        self._states = States()
+        self._states = MigrationStates()
         self.registry.register(self._states)
         self._sets = SetStates()
         self.registry.register(self._sets)
