@@ -145,8 +145,8 @@ class DatabaseSpec:
 
     @property
     def words(self) -> Document:
-        """What stands in the hash of an intent. What is not set is left out, as older versions did
-        that did not know it."""
+        """The part of an intent's hash. A field that is not set is left out, so that the hash is
+        the one of older versions, which did not have the field."""
         access = asdict(self.access)
         if isinstance(self.access, Connection):
             access = {n: v for n, v in access.items() if n not in _LATER or v}
@@ -161,7 +161,7 @@ class DatabaseSpec:
 
     @property
     def checksum(self) -> str:
-        """Another one, if another database may be reached."""
+        """A hash that changes when another database may be reached."""
         text = json.dumps(self.words, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 

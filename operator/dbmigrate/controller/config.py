@@ -75,7 +75,7 @@ class Config:
     cluster_name: str = ""
     """What the databases' logs call this cluster; empty: the uid of its namespace kube-system."""
     workers: int = 16
-    """Resources that are looked at side by side, and API requests that are open at once."""
+    """Resources that are reconciled in parallel, and API requests that are open at once."""
     log_format: str = "json"
     """`json` or `text`."""
     log_level: str = "info"

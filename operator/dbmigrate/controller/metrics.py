@@ -1,8 +1,7 @@
 """The metrics for Prometheus: the state of each resource, and what the operator does.
 
-The state series are computed at each scrape from the last decided status, so they are
-never behind it, and they end with the resource. Only events (runs, looks) are counted
-as they happen.
+The state series are computed at each scrape from the last decided status, so they are never out of
+date, and they end with the resource. Only events (runs, looks) are counted as they happen.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ class MigrationStates(_States[MigrationStatus]):
 
     @property
     def keys(self) -> tuple[Key, ...]:
-        """The resources that there is something of."""
+        """The resources with a status or an answer."""
         return tuple({**self._statuses, **dict.fromkeys(self._answers)})
 
     def drop(self, key: Key) -> None:
@@ -218,7 +217,7 @@ class Metrics:
             self._sets.clear()
 
     def observe_set(self, key: Key, status: SetStatus) -> None:
-        """A look at a set has resulted in this status."""
+        """A set was reconciled, with this status."""
         self._sets.put(key, status)
 
     def forget_set(self, key: Key) -> None:
@@ -226,7 +225,7 @@ class Metrics:
         self._sets.drop(key)
 
     def observe(self, key: Key, before: MigrationStatus, after: MigrationStatus) -> None:
-        """A look at the resource has resulted in this status; a run may have ended meanwhile."""
+        """The resource was reconciled, with this status; a run may have ended meanwhile."""
         self._states.put(key, after)
         last = after.last_run
         if last is None or last.outcome is None:
@@ -252,12 +251,12 @@ class Metrics:
         self._runs.remove_by_labels({"namespace": namespace, "name": name})
 
     def forget_all(self) -> None:
-        """The resources are gone, all of them."""
+        """All resources have been deleted."""
         for key in self._states.keys:
             self.forget(key)
 
     def reconciled(self, seconds: float, error: Exception | None = None) -> None:
-        """A look has ended, successfully or not."""
+        """A reconciliation has ended, successfully or not."""
         self._reconcile_seconds.observe(seconds)
         if error is not None:
             self._reconcile_errors.labels(type(error).__name__).inc()

@@ -1,4 +1,4 @@
-"""The scratch PostgreSQL beside the runner: a sidecar that runs as long as the Job's Pod.
+"""The scratch PostgreSQL of a rehearsal: a sidecar that runs as long as the Job's Pod.
 
 It is new in each Pod and deleted with it. It listens on a socket in a volume that only
 the two containers mount, and on no network; it asks for no password, because nothing else

@@ -78,7 +78,7 @@ def order_fleet(session: CommandContext, request: OrderRequest) -> None:
 
 
 def _agree(session: CommandContext, request: OrderRequest, status: SetStatus) -> str:
-    """The hash of the plan that was shown and agreed to. Raises NotDone."""
+    """The hash of the plan, once the person has confirmed it. Raises NotDone."""
     plan = status.plan
     if plan is None or not plan.steps_total:
         raise NotDone(f"there is no plan of {request.name} that waits for approval")

@@ -21,7 +21,7 @@ SELECT c.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.oid >= 16384"""
 _COLUMN = "dbmigrate_locked"
-"""The name of the first column, by which the answer is known among the script's own."""
+"""The name of the first column, which tells this result from those of the script."""
 _LOCKS = f"""SELECT relation AS {_COLUMN}, mode FROM pg_catalog.pg_locks
 WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation' AND granted"""
 _STRENGTH = (
