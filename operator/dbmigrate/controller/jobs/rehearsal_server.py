@@ -39,7 +39,8 @@ SETTINGS = (
 )
 DATA = f"{REHEARSAL_PATH}/data"
 # Constant: nothing of a resource is ever part of it. A restarted container starts with new data.
-# The shell is the first process, for which SIGTERM has no default action: initdb runs beside it.
+# The shell is the first process, for which SIGTERM has no default action: initdb runs in the
+# background.
 SCRIPT = (
     f"trap 'kill $!; exit 143' TERM; rm -rf {DATA}; initdb --pgdata={DATA} --username=postgres"
     " --auth=trust --encoding=UTF8 --no-sync & wait $! && exec postgres"
