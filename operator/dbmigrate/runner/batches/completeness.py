@@ -77,8 +77,8 @@ def rows_left(what: str, location: Location) -> MigrationError:
         Reason.STATEMENT_FAILED,
         f"{what} changes none of the rows that it selects: they would be skipped",
         location=location,
-        hint="move conditions outside of the part with LIMIT :batch_size into that part; a trigger that"
-        " returns NULL, a rule, row security or ON CONFLICT DO NOTHING may be the cause as well",
+        hint="move conditions outside of the part with LIMIT :batch_size into that part; a trigger"
+        " that returns NULL, a rule, row security or ON CONFLICT DO NOTHING may be the cause as well",
     )
 
 
