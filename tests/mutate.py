@@ -28,7 +28,7 @@ WANTED = 0.95
 """The share of the mutants that tests have to kill."""
 AREAS = {
     "planning": ("runner/planning runner/batches/pace.py", "runner/planning runner/batches"),
-    "diff": ("diff/casting.py", "diff"),
+    "diff": ("diff/casting.py", "diff/test_casting.py"),
     "report": (
         "report codec.py durations.py",
         "test_codec.py test_report.py cli/arguments/test_numbers.py",
@@ -143,7 +143,7 @@ def survives(mutant: Mutant, limit: float) -> bool:
 
 
 def run_tests(area: str, limit: float) -> int:
-    tests = [f"tests/unit/{each}" for each in ("test_dataclasses.py", *AREAS[area][1].split())]
+    tests = [f"tests/unit/{each}" for each in (*AREAS[area][1].split(), "test_dataclasses.py")]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     environ = {**os.environ, "PYTHONPATH": str(COPY / "operator"), "PYTHONDONTWRITEBYTECODE": "1"}
     try:

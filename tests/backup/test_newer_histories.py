@@ -128,6 +128,14 @@ def in_an_empty_history(shop: Shop, file: str) -> Request:
     return shop.on(ONE, 3)
 
 
+def of_another_schema(shop: Shop, file: str) -> Request:
+    """The backup has no table of the history's schema, which has nothing but the history."""
+    shop.database.execute("CREATE SCHEMA app; CREATE TABLE app.t (n int)")
+    backup(shop.on(ONE), file).unwrap()
+    force(shop.on(ONE, 3), 3).unwrap()
+    return shop.on(ONE, 3)
+
+
 def as_a_second_one(shop: Shop, file: str) -> Request:
     up(shop.on(ONE, 2)).unwrap()
     backup(shop.on(ONE), file).unwrap()
@@ -156,7 +164,13 @@ def by_another_tool(shop: Shop, file: str) -> Request:
     return second
 
 
-UNKNOWN = [in_an_empty_history, as_a_second_one, under_a_name_of_its_own, by_another_tool]
+UNKNOWN = [
+    in_an_empty_history,
+    of_another_schema,
+    as_a_second_one,
+    under_a_name_of_its_own,
+    by_another_tool,
+]
 
 
 @pytest.mark.parametrize("begin", UNKNOWN)
@@ -192,11 +206,15 @@ def test_a_schema_that_the_backup_does_not_touch_keeps_its_history(
     tenant = replace(wanted, target=replace(wanted.target, history=history))
     up(shop.on(ONE, 3)).unwrap()
     force(tenant, 3).unwrap()
+    refused, _ = put_back(shop.on(ONE), file)
+    assert refused.error is not None
+    assert "tenant.schema_migrations" in refused.error.message
+    database.execute("CREATE TABLE tenant.orders (id int)")
     done, said = put_back(shop.on(ONE), file)
     done.unwrap()
     assert database.query("SELECT version FROM tenant.schema_migrations") == [(3,)]
     assert database.query("SELECT version FROM schema_migrations") == [(2,)]
-    assert "these tables, which stay: tenant.schema_migrations," in said
+    assert "these tables, which stay: tenant.orders, tenant.schema_migrations," in said
 
 
 @pytest.mark.parametrize(
@@ -222,3 +240,18 @@ def test_one_that_cannot_be_dropped_is_known_before_anything_is_changed(
     assert histories(database) == before
     database.execute("DROP " + hindrance.removeprefix("CREATE ").split(" AS ")[0])
     put_back(old, file)[0].unwrap()
+
+
+def test_what_stands_in_the_way_of_pg_restore(shop: Shop, database: Database, file: str) -> None:
+    """The sequence of a renamed log keeps its name."""
+    up(shop.on(ONE, 3)).unwrap()
+    backup(shop.on(ONE), file).unwrap()
+    database.execute("ALTER TABLE schema_migrations_log RENAME TO put_aside")
+    up(shop.on(ONE)).unwrap()
+    done, _ = put_back(shop.on(ONE), file)
+    assert done.error is not None
+    assert "schema_migrations_log_id_seq" in done.error.message
+    assert "drop what is in the way" in (done.error.hint or "")
+    database.execute("DROP TABLE put_aside")
+    put_back(shop.on(ONE), file)[0].unwrap()
+    assert database.query("SELECT version FROM schema_migrations") == [(3,)]

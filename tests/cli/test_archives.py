@@ -122,6 +122,15 @@ def test_a_squashed_file_in_an_archive_is_no_file_of_its_version(
     assert made(database) == ALL
 
 
+def test_a_version_in_the_range_is_set_with_the_archive(shop: Shop, database: Database) -> None:
+    """The history was lost, and the database has a part of the range."""
+    database.execute("CREATE TABLE t1 (own int)")
+    assert shop.on(database, "baseline", "1").code == 1
+    ok(shop.on(database, *shop.archives, "baseline", "1"))
+    ok(shop.on(database, *shop.archives, "up"))
+    assert made(database) == ALL
+
+
 def test_the_variable_has_one_in_each_line(shop: Shop, database: Database) -> None:
     ok(shop.on(database, "up", "1", files=shop.old))
     names = "\n".join(Path(shop.archive(version)).name for version in (2, 4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cluster.waiting import eventually
 from tests.operator_e2e.fleet import Fleet, phases, totals
 from tests.operator_e2e.plugin import Plugin
 from tests.operator_e2e.process import Operator
@@ -56,6 +57,33 @@ def test_an_ordered_rollback_goes_through_the_waves_and_holds(
     assert fleet.count_versions(NAMES) == (0, 6)
     resumed = person.run("fleet", "continue", "tenants", *at)
     assert resumed.code == 0, resumed.messages
+    fleet.wait_ready()
+    assert fleet.count_versions([*NAMES, "t6"]) == (7, 0)
+    assert operator.is_running
+
+
+def test_an_order_that_is_kept_in_git_is_carried_out_once(fleet: Fleet, operator: Operator) -> None:
+    """The set and the order are created again when both are gone, as by a GitOps tool."""
+
+    def answer() -> dict[str, str]:
+        return dict(fleet.namespace.get("migrationaction", "back").get("status", {}))
+
+    fleet.prepare(6)
+    fleet.order(waves=WAVES)
+    fleet.wait_ready()
+    fleet.act("Rollback", "back", version="1")
+    fleet.wait_for_reason("RolledBack")
+    fleet.act("Continue", "go-on")
+    fleet.wait_ready()
+    assert fleet.count_versions(NAMES) == (6, 0)
+    fleet.namespace.kubectl("delete", "dbmset", "tenants", "--wait=true")
+    fleet.namespace.kubectl("delete", "migrationaction", "--all", "--wait=true")
+    # A tenant that has come since has not carried it out, and is not brought back either.
+    fleet.add("t6")
+    fleet.order(waves=WAVES)
+    fleet.act("Rollback", "back", version="1")
+    eventually(lambda: answer().get("phase") == "Refused", what="the order to be refused")
+    assert "has been carried out at" in answer()["message"]
     fleet.wait_ready()
     assert fleet.count_versions([*NAMES, "t6"]) == (7, 0)
     assert operator.is_running

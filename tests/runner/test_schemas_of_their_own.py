@@ -60,6 +60,19 @@ def test_the_schema_of_atlas_was_renamed(
     assert rows(database) == 2
 
 
+def test_of_several_the_newest_is_named(database: Database) -> None:
+    files = INSERTS.migrations
+    up(of(ATLAS, database, source(files[0]))).unwrap()
+    database.execute(RENAME)
+    wanted = of(ATLAS, database)
+    force(wanted, None).unwrap()
+    up(wanted).unwrap()
+    database.execute("ALTER SCHEMA atlas_schema_revisions RENAME TO a_newer_one")
+    text = refusal(up(wanted))
+    assert "a_newer_one.atlas_schema_revisions" in text
+    assert "is at version 2" in text
+
+
 @pytest.fixture
 def tenant(database: Database) -> str:
     """The URL of a tenant beside whom Atlas has migrated."""

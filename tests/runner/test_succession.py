@@ -24,6 +24,7 @@ from dbmigrate.runner.commands.read_only.verify import verify
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
+from dbmigrate.versions import reader_of
 from tests.database import Database
 from tests.runner.arrange import Witness
 from tests.runner.test_lost_history import of, refusal
@@ -247,3 +248,28 @@ def test_a_log_of_another_role_says_nothing(shop: Shop, database: Database) -> N
         " '3'; RESET ROLE; TRUNCATE schema_migrations_log"
     )
     assert up(shop.on(ONE)).report.version == "4"
+
+
+@pytest.mark.parametrize(("before", "after"), PAIRS)
+@pytest.mark.parametrize("empties", [True, False])
+def test_a_history_that_begins_after_another_one_was_said_to_be_empty(
+    shop: Shop, database: Database, before: HistoryKind, after: HistoryKind, empties: bool
+) -> None:
+    """`force -1`, or a way down to nothing, knew nothing of the later one."""
+    old, new = shop.on(before), shop.on(after)
+    if empties and before is not HistoryKind.ATLAS:
+        up(shop.on(before, 1)).unwrap()
+        down(shop.on(before, 1)).unwrap()
+    else:
+        force(old, None).unwrap()
+    if after is FLYWAY:  # the schema is not empty
+        baseline(new, reader_of(after)("0")).unwrap()
+    up(new).unwrap()
+    assert rows(database) == [2, 3, 4]
+    text = table_of(new)
+    refused(old, f"{text}_log ends at version 4, which began after that", f"(-format {after})")
+    assert rows(database) == [2, 3, 4]
+    # Said again, it is a second history; or it takes the place of the other one.
+    force(old, None).unwrap()
+    assert up(old).report.outcome is Outcome.APPLIED
+    assert rows(database) == [2, 2, 3, 3, 4, 4]

@@ -130,6 +130,9 @@ class Database:
         self.request = request
         self.file: str | None = None
         """The migration file that runs now, for the notices it causes."""
+        self.lock_sample: dict[str, list[Row]] | None = None
+        """Where a step in one transaction leaves the locks that it holds at its end
+        (dbmigrate.runner.execution.lock_sampling); None: they are not read."""
         self._is_locked = is_locked
         self._with_log = with_log
         self._monitor: Monitor | None = None

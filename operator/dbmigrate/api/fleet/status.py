@@ -118,6 +118,8 @@ class RolloutStatus:
     """The template's intent for each target: a rollback holds until it changes."""
     rollback: SetRollback | None = None
     """None: the targets go where the template says."""
+    ordered: SetRollback | None = None
+    """A rollback that takes its place once the survey has found that it is no old order."""
     is_resumed: bool = wire(key="resumed", default=False)
     """Whether a person has ended the rollback before it: the versions that it undid are applied
     again."""
@@ -153,6 +155,11 @@ class RolloutStatus:
     def is_active(self) -> bool:
         """Whether it has not ended."""
         return self.finished_at is None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it was for an order that the targets' logs have as carried out."""
+        return self.reason == Reason.ALREADY_DONE
 
 
 @dataclass(frozen=True, slots=True)

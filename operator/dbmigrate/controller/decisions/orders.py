@@ -246,11 +246,15 @@ def _refuse_retry(view: ResourceView, status: MigrationStatus, intent: str) -> s
     return None
 
 
-def _name_order(action: Action) -> str:
+def name_order(namespace: str, name: str, kind: ActionKind | None, version: str | None) -> str:
     """The name of an order in the database's log: one with another content is another order."""
-    words = [COMMANDS[action.kind].value]
-    words += [action.version] if action.kind in VERSIONED and action.version else []
-    return f"MigrationAction {action.namespace}/{action.name}: {' '.join(words)}"
+    words = [COMMANDS[kind].value]
+    words += [version] if kind in VERSIONED and version else []
+    return f"MigrationAction {namespace}/{name}: {' '.join(words)}"
+
+
+def _order_id(action: Action) -> str:
+    return name_order(action.namespace, action.name, action.kind, action.version)
 
 
 def _order(action: Action, view: ResourceView, status: MigrationStatus, intent: str) -> RunOrder:
@@ -270,5 +274,5 @@ def _order(action: Action, view: ResourceView, status: MigrationStatus, intent: 
         action=action.uid,
         plan=plan,
         ordered_by=f"MigrationAction {action.name}",
-        order_id=_name_order(action) if action.kind in DONE_ONCE else None,
+        order_id=_order_id(action) if action.kind in DONE_ONCE else None,
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dbmigrate.api.action import ActionKind
 from dbmigrate.api.fields import Document
 from dbmigrate.api.fleet.resource import SetResource
 from dbmigrate.api.fleet.targets import ConfigMapTargets, QueryTargets
 from dbmigrate.api.spec import LATEST, Approval, Rehearse
+from dbmigrate.controller.decisions.orders import name_order
 from dbmigrate.controller.fleet.view import FleetOrder
 from dbmigrate.controller.jobs.command_line import (
     INTENT_VARIABLE,
     LINT_VARIABLE,
+    ORDER_ID_VARIABLE,
     ORDER_VARIABLE,
     OWNER_VARIABLE,
     TAKE_OVER_VARIABLE,
@@ -90,8 +93,13 @@ def fleet_environment(resource: SetResource, order: FleetOrder, *, cluster: str)
     variables = {OWNER_VARIABLE: owner, TAKE_OVER_VARIABLE: spec.template.take_over}
     if order.wave is not None:
         variables[INTENT_VARIABLE] = order.held_intent
-    if order.wave is not None and order.rollback is not None:
-        variables[ORDER_VARIABLE] = f"MigrationAction {order.rollback.action}"
+    back = order.rollback
+    if back is not None and (order.wave is not None or order.is_new):
+        variables[ORDER_ID_VARIABLE] = name_order(
+            identity.namespace, back.action, ActionKind.ROLLBACK, back.version
+        )
+    if order.wave is not None and back is not None:
+        variables[ORDER_VARIABLE] = f"MigrationAction {back.action}"
     if spec.template.lint is LintPolicy.WARN:
         variables[LINT_VARIABLE] = "warn"
     found: list[Document] = [

@@ -22,6 +22,8 @@ class RolloutGoal:
     """What the next rollout is for."""
 
     rollback: SetRollback | None = None
+    ordered: SetRollback | None = None
+    """As of a RolloutStatus."""
     is_resumed: bool = False
     action: str | None = None
     """The order that it serves, by uid."""
@@ -33,18 +35,22 @@ def choose_goal(view: SetView, status: SetStatus, now: datetime) -> RolloutGoal:
     A Retry ends nothing: whatever makes a new tenant may order it, so that the list is read again.
     """
     ordered = find_rollback(view, status, now)
+    before = status.rollout
+    is_kept = before is not None and before.template_intent == view.template_intent
     if ordered is not None:
-        return RolloutGoal(SetRollback(ordered.version or "", ordered.name), action=ordered.uid)
+        held = before.rollback if before is not None and is_kept else None
+        order = SetRollback(ordered.version or "", ordered.name)
+        return RolloutGoal(held, order, action=ordered.uid)
     resumption = find_resumption(view, status)
     if resumption is not None:
         return RolloutGoal(is_resumed=True, action=resumption.uid)
-    retry, before = find_retry(view, status), status.rollout
+    retry = find_retry(view, status)
     action = retry.uid if retry is not None else None
-    if before is None or before.template_intent != view.template_intent:
+    if before is None or not is_kept:
         return RolloutGoal(action=action)
     if before.is_active and before.action is not None:
         action = before.action
-    return RolloutGoal(before.rollback, before.is_resumed, action)
+    return RolloutGoal(before.rollback, before.ordered, before.is_resumed, action)
 
 
 def find_rollback(view: SetView, status: SetStatus, now: datetime) -> Action | None:
@@ -92,7 +98,8 @@ def is_held(status: SetStatus) -> bool:
     rollout = status.rollout
     if rollout is None or rollout.is_active:
         return False
-    return rollout.rollback is not None or rollout.reason == VerdictReason.ROLLED_BACK
+    is_rollback = rollout.rollback is not None or rollout.ordered is not None
+    return is_rollback or rollout.reason == VerdictReason.ROLLED_BACK
 
 
 def is_served(view: SetView, status: SetStatus, action: Action) -> bool:

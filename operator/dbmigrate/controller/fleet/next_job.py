@@ -20,7 +20,8 @@ def next_survey(view: SetView, status: SetStatus, intent: str, now: datetime) ->
         intent,
         rollouts.next_attempt(status, intent),
         view.resource.identity.generation,
-        rollback=goal.rollback,
+        rollback=goal.ordered or goal.rollback,
+        is_new=goal.ordered is not None,
     )
 
 

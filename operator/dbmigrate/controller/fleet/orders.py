@@ -159,6 +159,8 @@ def _follow_rollout(action: Action, rollout: RolloutStatus) -> ActionUpdate:
     if rollout.is_active:
         text = f"rollout {rollout.attempt} is under way"
         return ActionUpdate(action, ActionPhase.RUNNING, text)
+    if rollout.is_refused:
+        return ActionUpdate(action, ActionPhase.REFUSED, rollout.message)
     if rollout.reason is not None:
         return ActionUpdate(action, ActionPhase.FAILED, f"{rollout.reason}: {rollout.message}")
     text = "every target is current"

@@ -42,6 +42,9 @@ def conclude_rollout(view: SetView, status: SetStatus, due: datetime | None) -> 
             text += f": all {total:,} targets are there"
             return SetConclusion(paused(VerdictReason.ROLLED_BACK, text), look_at=due)
         return SetConclusion(ready(SetReason.ALL_CURRENT, text), look_at=due)
+    if rollout.is_refused:
+        text = f"{rollout.message}: the targets are looked at again"
+        return SetConclusion(in_progress(SetReason.SURVEYING, text), look_at=due)
     if rollout.reason == VerdictReason.ROLLED_BACK:
         return SetConclusion(paused(rollout.reason, rollout.message), look_at=due)
     retry_at = retry_due(view, status)

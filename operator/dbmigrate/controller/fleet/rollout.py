@@ -16,6 +16,9 @@ from dbmigrate.report import RETRYABLE, Reason
 from dbmigrate.report.bounds import EXCERPT_LIMIT
 from dbmigrate.untrusted import plus
 
+_HELD = frozenset({Reason.ROLLED_BACK, Reason.ALREADY_DONE})
+"""Why a target is left where it is."""
+
 
 def next_attempt(status: SetStatus, intent: str) -> int:
     """The number of the rollout of this intent that comes next."""
@@ -43,6 +46,7 @@ def begin(
         trigger=trigger,
         template_intent=view.template_intent,
         rollback=goal.rollback,
+        ordered=goal.ordered,
         is_resumed=goal.is_resumed,
         action=goal.action,
         list_digest=view.targets.digest,
@@ -54,8 +58,8 @@ def begin(
 
 
 def _failures_in_a_row(status: SetStatus, before: RolloutStatus) -> int:
-    if before.is_active:
-        return before.failures_in_a_row  # it begins again, as its survey never started
+    if before.is_active or before.is_refused:
+        return before.failures_in_a_row  # its survey never started, or was for nothing
     has_moved = any(wave.migrated for wave in status.waves) and before.is_surveyed
     if before.reason is None:
         return 0
@@ -69,10 +73,14 @@ def finish(status: SetStatus, now: datetime) -> SetStatus:
         return status
     if totals.current == totals.total:
         return replace(status, rollout=replace(rollout, finished_at=now))
-    is_held = any(each.reason is Reason.ROLLED_BACK for each in status.failures)
+    is_held = any(each.reason in _HELD for each in status.failures)
     if is_held and totals.current + totals.pending == totals.total:
-        text = f"{describe_totals(totals)}: rolled back by a MigrationAction, and not applied again"
-        return fail(status, VerdictReason.ROLLED_BACK, f"{text} by itself", now)
+        text = "rolled back by a MigrationAction, and not applied again by itself"
+        if rollout.rollback is not None:
+            order = f"MigrationAction {rollout.rollback.action}"
+            text = f"the pending ones have carried out {order} before, and were migrated since"
+        text = f"{describe_totals(totals)}: {text}"
+        return fail(status, VerdictReason.ROLLED_BACK, text, now)
     text = describe_totals(totals) + describe_failure(status.failures)
     if rollout.rollback is not None:
         text = f"rolling back to version {rollout.rollback.version}: {text}"

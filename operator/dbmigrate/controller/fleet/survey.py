@@ -15,7 +15,7 @@ from dbmigrate.controller.fleet.rollout import fail
 from dbmigrate.controller.fleet.starting import describe_overdue, is_overdue
 from dbmigrate.controller.fleet.verdicts import SetReason
 from dbmigrate.controller.fleet.view import SetView
-from dbmigrate.report import Report, ReportError, UnknownReport
+from dbmigrate.report import Reason, Report, ReportError, UnknownReport
 from dbmigrate.report.fleet import FleetReport
 
 
@@ -49,7 +49,14 @@ def read_survey(
             counts = Totals()
         waves.append(WaveStatus(each.name, totals=counts))
     version = surveyed.report.server_version
-    rollout = replace(rollout, is_surveyed=True, server_version=version, plans=surveyed.plans)
+    rollout = replace(
+        rollout,
+        is_surveyed=True,
+        server_version=version,
+        plans=surveyed.plans,
+        rollback=rollout.ordered or rollout.rollback,
+        ordered=None,
+    )
     plan = _make_plan(rollout, surveyed)
     return replace(status, rollout=rollout, waves=tuple(waves), plan=plan)
 
@@ -96,6 +103,8 @@ def _read_samples(
         return status
     report, problem = _read_report(view.pods_of(job))
     if report is not None and report.error is not None:
+        if report.error.reason is Reason.ALREADY_DONE and status.rollout is not None:
+            status = replace(status, rollout=replace(status.rollout, ordered=None))
         return fail(status, report.error.reason.value, _describe(report.error), now)
     if report is None or report.fleet is None or job.state is not RunState.SUCCEEDED:
         text = problem or job.failure_message or f"Job {job.name} left no report"

@@ -7,8 +7,14 @@ from datetime import datetime
 from dbmigrate.api.fleet.status import RolloutTrigger, SetStatus
 from dbmigrate.api.spec import NEVER
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
+from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
 from dbmigrate.controller.fleet import rollout as rollouts
-from dbmigrate.controller.fleet.goal import find_resumption, find_retry, find_rollback
+from dbmigrate.controller.fleet.goal import (
+    find_resumption,
+    find_retry,
+    find_rollback,
+    waiting,
+)
 from dbmigrate.controller.fleet.next_job import next_survey
 from dbmigrate.controller.fleet.view import SetView
 
@@ -28,6 +34,10 @@ def find_trigger(
         return RolloutTrigger.CHANGE, None
     if view.targets.digest is not None and last.list_digest not in (None, view.targets.digest):
         return RolloutTrigger.CHANGE, None
+    if last.is_refused:
+        # The answer to the order is written first: this rollout is what tells it.
+        is_answered = all(action.uid != last.action for action in waiting(view))
+        return (RolloutTrigger.RESYNC if is_answered else None), now + LOOK_INTERVAL
     if find_resumption(view, status) is not None or find_retry(view, status) is not None:
         return RolloutTrigger.ACTION, None
     if view.find_job(next_survey(view, status, intent, now).name_for(view.resource)) is not None:

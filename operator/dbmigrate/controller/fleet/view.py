@@ -33,6 +33,8 @@ class FleetOrder:
     """The checksums of the plans that a wave is held to."""
     rollback: SetRollback | None = None
     """None: the targets go to the template's version."""
+    is_new: bool = False
+    """Of a survey: whether that order may be an old one, which the targets' logs know."""
     held_intent: str | None = None
     """What the template wants, by which a run knows whether a rollback of before still holds; None:
     a person has ended that."""

@@ -170,7 +170,7 @@ def _describe(session: CommandContext, body: Document, status: SetStatus) -> Ite
     if rollout is not None:
         ended = age_of(rollout.finished_at, session.clock())
         when = f"ended {ended} ago" if ended else "under way"
-        back = rollout.rollback
+        back = rollout.ordered or rollout.rollback
         where = f", back to version {lines(back.version)}" if back is not None else ""
         text = f"{rollout.attempt}, {rollout.trigger.value.lower()}, {when}{where}"
         yield [Cell(f"Rollout:    {text}")]

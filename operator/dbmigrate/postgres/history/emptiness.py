@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dbmigrate.postgres.connection.session import Session
-from dbmigrate.postgres.history.relations import History
+from dbmigrate.postgres.connection.target import HistoryKind
+from dbmigrate.postgres.history.log_shape import TELLING as LOG_COLUMNS
+from dbmigrate.postgres.history.relations import History, own_relations
 from dbmigrate.postgres.sqltext.quoting import literal
 
 _IN_SCHEMA = (
@@ -18,6 +20,25 @@ _IN_SCHEMA = (
     ("function", "pg_proc", "proname", "pronamespace", "true"),
 )
 """A kind in words, its catalog, the columns of name and schema, and which rows count."""
+
+
+def has_only_history(session: Session, history: History) -> bool:
+    """Whether the history's schema has no relation but those of the histories of any format, and
+    logs under other names."""
+    columns = ", ".join(map(literal, LOG_COLUMNS))
+    tables = {history.table, *(kind.default_table for kind in HistoryKind)}
+    own = ", ".join(literal(name) for table in sorted(tables) for name in own_relations(table))
+    ((has_others,),) = session.query(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        f" WHERE n.nspname = {literal(history.schema)} AND c.relname NOT IN ({own})"
+        " AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+        f" AND {len(LOG_COLUMNS)} <> (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a"
+        f" WHERE a.attrelid = c.oid AND NOT a.attisdropped AND a.attname IN ({columns}))"
+        " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = c.oid"
+        " AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'e'))"
+    )[0]
+    return has_others == "f"
 
 
 def first_in_schema(session: Session, history: History) -> str | None:

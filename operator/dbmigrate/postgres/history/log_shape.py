@@ -67,6 +67,9 @@ INDEXES = (("version", "outcome", "direction", "name", "id"), ("version", "to_ve
 """By the first the newest row of each step is found, by the second that of each version which
 was set without a step (dbmigrate.postgres.history.log.reading)."""
 
+TELLING = ("executed_from", "to_version", "outcome")
+"""By these a log is looked for under whatever name."""
+
 _MEANINGFUL = frozenset(
     {"id", "version", "name", "direction", "from_version", "to_version", "outcome"}
 )

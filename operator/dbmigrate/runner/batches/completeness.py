@@ -78,7 +78,8 @@ def rows_left(what: str, location: Location) -> MigrationError:
         f"{what} changes none of the rows that it selects: they would be skipped",
         location=location,
         hint="move conditions outside of the part with LIMIT :batch_size into that part; a trigger"
-        " that returns NULL, a rule, row security or ON CONFLICT DO NOTHING may be the cause as well",
+        " that returns NULL, a rule, row security or ON CONFLICT DO NOTHING may be the"
+        " cause as well",
     )
 
 

@@ -13,6 +13,7 @@ from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import no_target
+from dbmigrate.runner.planning.squashed import old_migration
 from dbmigrate.runner.preparation.forced_version import says_nothing, set_version
 from dbmigrate.runner.preparation.takeover import take_over
 from dbmigrate.runner.request import Request
@@ -28,8 +29,10 @@ def baseline(request: Request, version: Version) -> Result[None]:
         run.require_clean()
         found = run.database.found
         needs_file = not adapter_for(run.database.history.kind).has_baselines
-        if needs_file and request.source is not None and not request.source.knows(version):
-            raise no_target(version, request.source)
+        source = request.source
+        has_file = source is None or source.knows(version) or old_migration(source, version)
+        if needs_file and source is not None and not has_file:
+            raise no_target(version, source)
         if found.version == version:
             run.target = version
             if run.database.successor is None and not says_nothing(run, version):

@@ -144,6 +144,13 @@ def _restore(request: Request, order: RestoreOrder, file: Path) -> None:
         raise MigrationError(
             Reason.INTERRUPTED, "stopped during the restore: nothing was restored"
         ) from None
+    except MigrationError as error:
+        if order.may_replace and error.hint is None:
+            error.hint = (
+                "nothing was restored: restore into a new database; or drop what is in the way and"
+                " not in the backup, which replaces only what it holds"
+            )
+        raise
 
 
 def _read_contents(request: Request, file: Path) -> BackupContents:

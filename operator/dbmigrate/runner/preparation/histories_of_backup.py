@@ -15,8 +15,8 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.backup_contents import BackupContents
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.session import Session
-from dbmigrate.postgres.connection.target import ATLAS_SCHEMA
 from dbmigrate.postgres.history.advisory_locks import wait_for_lock
+from dbmigrate.postgres.history.emptiness import has_only_history
 from dbmigrate.postgres.history.foreign.formats import find_all, succeeded_by, version_of
 from dbmigrate.postgres.history.foreign.succession import name_in_notes
 from dbmigrate.postgres.history.relations import History, batches_name, log_name
@@ -144,8 +144,10 @@ def _has(contents: BackupContents, name: str) -> bool:
 
 
 def _may_be_replaced(session: Session, history: History, contents: BackupContents) -> bool:
-    """Whether it has a version, and the backup has tables that it may tell of."""
-    if not contents.has_schema(history.schema) and history.schema != ATLAS_SCHEMA:
+    """Whether it has a version, and may tell of tables that the backup has: of those of its schema,
+    or, where that has nothing but the history, of any."""
+    is_elsewhere = not contents.has_schema(history.schema)
+    if is_elsewhere and not has_only_history(session, history):
         return False
     try:
         return version_of(session, history) is not None

@@ -12,6 +12,7 @@ from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, HistoryKind, HistoryTable
 from dbmigrate.postgres.history.foreign.formats import (
     end_of_log,
+    has_begun_since,
     has_lost_rows,
     taken_over_by,
     version_in_table,
@@ -50,7 +51,9 @@ def find_loss(run: Run) -> MigrationError | None:
     log = [row for row in database.log if row.outcome == "applied"]
     if log:
         version = log[-1].to_version
-        return None if version is None else _lost(run, version)
+        if version is None:
+            return _begun_since(run, log[-1].finished_at)
+        return _lost(run, version)
     for note in database.others.notes:
         if note.kind is NoteKind.TAKEOVER:
             return _lost_successor(run, note.history, note.version)
@@ -144,6 +147,29 @@ def _renamed(run: Run) -> MigrationError | None:
     return None
 
 
+def _begun_since(run: Run, time: str | None) -> MigrationError | None:
+    """A history of another format that began after this one had said that nothing is applied: then
+    it was not yet there for a person to call this one a second history."""
+    session, history = run.database.session, run.database.history
+    if history.has_own_name or time is None:
+        return None
+    for other in run.database.others.all:
+        if other.has_own_name or not has_begun_since(session, other, time):
+            continue
+        remains = _remains(session, other)
+        if not remains:
+            continue
+        tool = adapter_for(other.kind).tool
+        return MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"{history.name} has no version, and {remains}, which began after that: the database"
+            f" was migrated with {tool}'s files since",
+            hint=f"continue with those files (-format {other.kind}); or {_WAYS_ON}, or if these"
+            " files are a second history",
+        )
+    return None
+
+
 def _renamed_schema(run: Run) -> MigrationError | None:
     """Atlas's history alone in another schema than Atlas's own, which it was before a renaming."""
     session, history = run.database.session, run.database.history
@@ -151,31 +177,33 @@ def _renamed_schema(run: Run) -> MigrationError | None:
     is_its_own = history.kind is kind
     if history.has_own_name or (is_its_own and history.schema != kind.default_schema):
         return None
+    found: list[tuple[Version | None, str, str]] = []
     for schema in schemas_of_history(session, kind.default_table, history.schema):
-        name = f"{schema}.{kind.default_table}"
         try:
             other = look(session, HistoryTable(schema, kind.default_table, kind)).history
             version = version_of(session, other)
         except (MigrationError, ServerFailure) as error:
             session.roll_back()
-            state = f"can't be read ({error})"
+            found.append((None, schema, f"can't be read ({error})"))
         else:
-            if version is None:
-                continue
-            state = f"is at version {version}"
-        if is_fresh(run):
-            return None
-        files = "" if is_its_own else f" -format {kind}"
-        return MigrationError(
-            Reason.FOREIGN_HISTORY,
-            f"{_state(run)}, and {name}, a history of Atlas in a schema of its own, {state}: what"
-            " it has applied would run again",
-            hint=f"if the schema was renamed, give it its name back: ALTER SCHEMA"
-            f" {identifier(schema)} RENAME TO {identifier(ATLAS_SCHEMA)}; or continue with that"
-            f" history:{files} -history-table {name}; or {_WAYS_ON}, or if these files are a second"
-            " history",
-        )
-    return None
+            if version is not None:
+                found.append((version, schema, f"is at version {version}"))
+    if not found or is_fresh(run):
+        return None
+    # Of several the newest is the one to continue with.
+    _, schema, state = max(found, key=lambda each: (each[0] is not None, str(each[0])))
+    name = f"{schema}.{kind.default_table}"
+    more = f" (and {len(found) - 1} like it, no newer)" if len(found) > 1 else ""
+    files = "" if is_its_own else f" -format {kind}"
+    return MigrationError(
+        Reason.FOREIGN_HISTORY,
+        f"{_state(run)}, and {name}, a history of Atlas in a schema of its own{more}, {state}: what"
+        " it has applied would run again",
+        hint=f"if the schema was renamed, give it its name back: ALTER SCHEMA"
+        f" {identifier(schema)} RENAME TO {identifier(ATLAS_SCHEMA)}; or continue with that"
+        f" history:{files} -history-table {name}; or {_WAYS_ON}, or if these files are a second"
+        " history",
+    )
 
 
 def _other_format(run: Run) -> MigrationError | None:

@@ -224,6 +224,11 @@ def test_a_rollback_goes_to_its_own_version_by_samples_of_the_way() -> None:
     assert "-rollback allow fleet survey 2" in words(survey)
     assert "-samples" in words(survey)
     assert {"DBMIGRATE_ORDER", "DBMIGRATE_INTENT"}.isdisjoint(variables(survey))
+    # An order that no target is known to have carried out is asked about; later it holds.
+    name = "MigrationAction team/undo: rollback 2"
+    new = build(resource, survey=True, rollback=back, is_new=True)
+    assert variables(new)["DBMIGRATE_ORDER_ID"] == variables(wave)["DBMIGRATE_ORDER_ID"] == name
+    assert "DBMIGRATE_ORDER_ID" not in variables(survey)
 
 
 def variables(job: dict[str, Any]) -> dict[str, str]:

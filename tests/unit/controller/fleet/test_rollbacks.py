@@ -12,9 +12,10 @@ import pytest
 from dbmigrate.api.action import Action, ActionKind
 from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.api.fleet.status import RolloutTrigger, SetRollback, SetStatus, TargetFailure
+from dbmigrate.controller.decisions.runs import RunState
 from dbmigrate.controller.fleet.orders import find_paused
 from dbmigrate.controller.fleet.rollout import finish
-from dbmigrate.report import Reason
+from dbmigrate.report import Reason, ReportError
 from dbmigrate.report.fleet import FleetCounts, FleetFailure, FleetReport
 from tests.unit.controller.fleet.world import (
     World,
@@ -363,3 +364,129 @@ def test_a_failure_beside_those_that_are_held_is_a_failure() -> None:
     ended = finish(replace(status, waves=waves, failures=failures), world.now)
     assert ended.rollout is not None
     assert ended.rollout.reason == "TargetsFailed"
+
+
+def refuse(world: World) -> None:
+    """The survey has found a target that has carried out the order, and was migrated since."""
+    job = world.active()
+    assert job is not None
+    assert job.wave is None
+    text = "on target t1: MigrationAction team/back: rollback 1 has been carried out at 10:00"
+    error = ReportError(Reason.ALREADY_DONE, text)
+    fleet = FleetReport(FleetCounts(sum(world.sizes.values())))
+    world.end_pod(job, None, fleet, code=1, error=error)
+    world.end_job(job, RunState.FAILED)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_old_order_that_is_created_again_is_refused_and_changes_nothing(seed: int) -> None:
+    random = Random(seed)
+
+    def crash(_: str) -> bool:
+        return random.random() < 0.4
+
+    world = make_world()
+    rollback(world)
+    while world.active() is None:
+        world.step(crash)
+    order = world.orders[world.created[-1]]
+    assert (order.rollback, order.is_new) == (BACK, True)
+    refuse(world)
+    settle(world, crash=crash)
+    # A rollout looks at the targets again, and goes where the template says.
+    assert world.starts == [*WHOLE, "survey", *WHOLE]
+    assert goals(world)[4:] == [None] * 3
+    assert phase_of(world, "back") == "Refused"
+    assert "has been carried out at 10:00" in world.actions["back"].message
+    assert reason_of(world.resource.status) == ("True", "AllCurrent")
+    rollout = world.resource.status.rollout
+    assert rollout is not None
+    assert (rollout.trigger, rollout.failures_in_a_row) == (RolloutTrigger.RESYNC, 0)
+
+
+def test_an_old_order_that_is_refused_leaves_the_rollback_that_holds() -> None:
+    world = make_world()
+    rollback(world)
+    settle(world)
+    world.pass_time(timedelta(minutes=1))
+    rollback(world, "older", version="2")
+    world.step()
+    rollout = world.resource.status.rollout
+    assert rollout is not None
+    assert (rollout.rollback, rollout.ordered) == (BACK, SetRollback("2", "older"))
+    refuse(world)
+    settle(world)
+    assert phase_of(world, "older") == "Refused"
+    assert goals(world)[7:] == [BACK] * 3
+    assert not any(world.orders[name].is_new for name in world.created[7:])
+    assert reason_of(world.resource.status) == ("False", "RolledBack")
+
+
+def test_it_is_not_known_to_be_new_until_a_survey_has_ended() -> None:
+    world = make_world()
+    rollback(world)
+    world.step()
+    job = world.active()
+    assert job is not None
+    gone = ReportError(Reason.CONNECTION_REFUSED, "the server is away", retryable=True)
+    world.end_pod(job, None, None, code=1, error=gone)
+    world.end_job(job, RunState.FAILED)
+    decision = world.step()
+    assert phase_of(world, "back") == "Failed"
+    assert decision.look_at is not None
+    world.now = decision.look_at
+    world.step()
+    again = world.orders[world.created[-1]]
+    assert (again.rollback, again.is_new) == (BACK, True)
+    settle(world)
+    assert goals(world)[-3:] == [BACK] * 3
+    rollout = world.resource.status.rollout
+    assert rollout is not None
+    assert (rollout.rollback, rollout.ordered) == (BACK, None)
+
+
+def test_a_continue_ends_a_rollback_whose_survey_has_failed() -> None:
+    world = make_world()
+    rollback(world)
+    world.step()
+    job = world.active()
+    assert job is not None
+    world.end_pod(job, None, None, code=1, error=ReportError(Reason.MISSING_VERSION, "no 1"))
+    world.end_job(job, RunState.FAILED)
+    settle(world)
+    assert reason_of(world.resource.status) == ("False", "MissingVersion")
+    world.order(replace(make_action(ActionKind.CONTINUE, "go-on"), created_at=world.now))
+    settle(world)
+    assert phase_of(world, "go-on") == "Succeeded"
+    assert goals(world)[-3:] == [None] * 3
+    assert reason_of(world.resource.status) == ("True", "AllCurrent")
+
+
+def test_targets_that_were_migrated_since_stay_and_are_named() -> None:
+    """A later rollout of a rollback that holds: a person has migrated one target by hand."""
+    world = make_world(waves=[{"name": "rest"}])
+    rollback(world)
+    settle(world)
+    world.pass_time(timedelta(minutes=1))
+    retry(world)
+    world.step()
+    world.work()
+    world.step()
+    job = world.active()
+    assert job is not None
+    moved = FleetFailure("t1", "pending", Reason.ALREADY_DONE, "has been carried out")
+    for shard in range(job.shards):
+        counts = FleetCounts(97, current=97)
+        if shard == 0:
+            counts = FleetCounts(97, current=96, pending=1)
+        failures = (moved,) if shard == 0 else ()
+        world.end_pod(job, shard, FleetReport(counts, wave="rest", failures=failures))
+    world.end_job(job)
+    settle(world)
+    assert reason_of(world.resource.status) == ("False", "RolledBack")
+    rollout = world.resource.status.rollout
+    assert rollout is not None
+    assert rollout.rollback == BACK
+    assert rollout.message.endswith(
+        "carried out MigrationAction back before, and were migrated since"
+    )

@@ -19,14 +19,12 @@ from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.log.lost_rows import was_emptied
 from dbmigrate.postgres.history.log.notes import NOTED, NoteKind
 from dbmigrate.postgres.history.log.rows import read_identity_sql
-from dbmigrate.postgres.history.log_shape import had_rows_comment
+from dbmigrate.postgres.history.log_shape import TELLING, had_rows_comment
 from dbmigrate.postgres.history.relations import LOG_SUFFIX, History, log_name
 from dbmigrate.postgres.history.tables import look
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.versions import Version
 
-_LOG_COLUMNS = ("executed_from", "to_version", "outcome")
-"""By these a log of dbmigrate's is looked for under whatever name."""
 _TABLES = {
     name: kind.default_table
     for kind in HistoryKind
@@ -96,7 +94,7 @@ def find_all(session: Session, is_wanted: Callable[[str, str], bool]) -> tuple[H
 def _tables_sql(schemas: str, was_log: str) -> str:
     """The tables in certain schemas that have the name of a history's, or are a log of
     dbmigrate's."""
-    columns = ", ".join(map(literal, _LOG_COLUMNS))
+    columns = ", ".join(map(literal, TELLING))
     is_log = f"pg_catalog.right(c.relname::pg_catalog.text, 4) = {literal(LOG_SUFFIX)}"
     return (
         f"SELECT n.nspname, c.relname, {was_log} FROM pg_catalog.pg_class c"
@@ -104,7 +102,7 @@ def _tables_sql(schemas: str, was_log: str) -> str:
         f" WHERE {schemas} AND c.relkind = 'r'"
         f" AND (c.relname IN ({', '.join(map(literal, _TABLES))})"
         f" OR ({is_log} OR {was_log})"
-        f" AND {len(_LOG_COLUMNS)} = (SELECT pg_catalog.count(*)"
+        f" AND {len(TELLING)} = (SELECT pg_catalog.count(*)"
         "   FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid"
         f"   AND NOT a.attisdropped AND a.attname IN ({columns}))) ORDER BY 1, 2"
     )
@@ -150,6 +148,19 @@ def end_of_log(session: Session, history: History) -> Version | None:
         )
     )
     return history.read_version(rows[0][0]) if rows else None
+
+
+def has_begun_since(session: Session, history: History, time: str) -> bool:
+    """Whether its log says that its first step ended after that time."""
+    if not history.knows_log:
+        return False
+    *_, ((is_newer,),) = session.query(
+        history.guarded_reading(
+            f"SELECT pg_catalog.min(finished_at) > {literal(time)}::timestamptz"
+            f" FROM {history.log_table} WHERE outcome = 'applied'"
+        )
+    )
+    return is_newer == "t"
 
 
 def has_lost_rows(session: Session, history: History) -> bool:
