@@ -123,6 +123,9 @@ class Cluster:
         """
         configuration = Configuration()
         configuration.connection_pool_maxsize = connections
+        # No proxy for the API server is taken from the environment, as for the watch streams;
+        # the client would look for one in a thread, for each request.
+        configuration.client_session_kwargs = {"trust_env": False}
         try:
             if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
                 credentials.load_incluster_config(configuration)  # type: ignore[no-untyped-call]

@@ -8,7 +8,7 @@ thousand of them (kopf 1.45.2, ToggleSet.make_toggle).
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import kopf
 
@@ -20,41 +20,42 @@ Body = Any
 """kopf's view of a body: a mapping like the document, and more."""
 
 
-class Receiver(Protocol):
-    """What takes the events of a stream."""
+def register(registry: kopf.OperatorRegistry, watch: Watch, sets: SetWatch | None) -> None:
+    """Connect the watch streams to their receivers: one handler for each kind, since kopf's own
+    work for a handler costs more than what is done in it. `sets`: None where they are not
+    installed."""
 
-    def __call__(self, body: Body, *, is_gone: bool) -> None: ...
+    @kopf.on.event(GROUP, VERSION, MIGRATIONS, registry=registry, id="migration-event")
+    async def on_migration(type: str | None, body: Body, **_: Any) -> None:
+        watch.on_migration(body, is_gone=type == "DELETED")
 
+    @kopf.on.event(GROUP, VERSION, ACTIONS, registry=registry, id="action-event")
+    async def on_action(type: str | None, body: Body, **_: Any) -> None:
+        watch.on_action(body, is_gone=type == "DELETED")
+        if sets is not None:
+            sets.on_action(body, is_gone=type == "DELETED")
 
-JOBS = ("batch", "v1", "jobs")
-PODS = ("", "v1", "pods")
-CONFIG_MAPS = ("", "v1", "configmaps")
+    @kopf.on.event("batch", "v1", "jobs", registry=registry, id="job-event")
+    async def on_job(type: str | None, body: Body, **_: Any) -> None:
+        watch.on_job(body, is_gone=type == "DELETED")
+        if sets is not None:
+            sets.on_job(body, is_gone=type == "DELETED")
 
+    @kopf.on.event("", "v1", "pods", registry=registry, id="pod-event")
+    async def on_pod(type: str | None, body: Body, **_: Any) -> None:
+        watch.on_pod(body, is_gone=type == "DELETED")
+        if sets is not None:
+            sets.on_pod(body, is_gone=type == "DELETED")
 
-def register(registry: kopf.OperatorRegistry, watch: Watch) -> None:
-    """Connect the watch streams to their receiver."""
-    _connect(registry, (GROUP, VERSION, MIGRATIONS), "migration-event", watch.on_migration)
-    _connect(registry, (GROUP, VERSION, ACTIONS), "action-event", watch.on_action)
-    _connect(registry, JOBS, "job-event", watch.on_job)
-    _connect(registry, PODS, "pod-event", watch.on_pod)
-    _connect(registry, CONFIG_MAPS, "config-map-event", watch.on_config_map)
+    @kopf.on.event("", "v1", "configmaps", registry=registry, id="config-map-event")
+    async def on_config_map(type: str | None, body: Body, **_: Any) -> None:
+        watch.on_config_map(body, is_gone=type == "DELETED")
+        if sets is not None:
+            sets.on_config_map(body)
 
+    if sets is None:
+        return
 
-def register_sets(registry: kopf.OperatorRegistry, watch: SetWatch) -> None:
-    """The same for sets, where they are installed."""
-    _connect(registry, (GROUP, VERSION, SETS), "set-event", watch.on_set)
-    _connect(registry, (GROUP, VERSION, ACTIONS), "set-action-event", watch.on_action)
-    _connect(registry, JOBS, "set-job-event", watch.on_job)
-    _connect(registry, PODS, "set-pod-event", watch.on_pod)
-
-    @kopf.on.event(*CONFIG_MAPS, registry=registry, id="set-config-map-event")
-    async def on_config_map(body: Body, **_: Any) -> None:
-        watch.on_config_map(body)
-
-
-def _connect(
-    registry: kopf.OperatorRegistry, resource: tuple[str, str, str], name: str, receive: Receiver
-) -> None:
-    @kopf.on.event(*resource, registry=registry, id=name)
-    async def on_event(type: str | None, body: Body, **_: Any) -> None:
-        receive(body, is_gone=type == "DELETED")
+    @kopf.on.event(GROUP, VERSION, SETS, registry=registry, id="set-event")
+    async def on_set(type: str | None, body: Body, **_: Any) -> None:
+        sets.on_set(body, is_gone=type == "DELETED")

@@ -1,21 +1,22 @@
 """The metrics for Prometheus: the state of each resource, and what the operator does.
 
-The state series are computed at each scrape from the last decided status, so they are never out of
-date, and they end with the resource. Only events (runs, looks) are counted as they happen.
+The state series are computed at each scrape from the last decided status, so they are
+never behind it, and they end with the resource. Only events (runs, looks) are counted
+as they happen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Generic, TypeVar
+from sys import intern
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dbmigrate.api.conditions import Condition, Truth
+from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.api.fleet.status import SetStatus, Totals
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.controller.watches.observed import Key
@@ -25,34 +26,47 @@ RUN_BUCKETS = (0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 LOOK_BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10)
 NAMES = ("namespace", "name")
 
-S = TypeVar("S", MigrationStatus, SetStatus)
+
+Conditions = tuple[tuple[ConditionType, Truth], ...]
 
 
-class _States(Collector, Generic[S]):
-    """The newest status of each existing resource of a kind."""
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the series show of a status. Of ten thousand whole ones the memory is too large."""
 
-    def __init__(self) -> None:
-        self._statuses: dict[Key, S] = {}
-
-    def put(self, key: Key, status: S) -> None:
-        """The resource's newest status."""
-        self._statuses[key] = status
-
-    def drop(self, key: Key) -> None:
-        """The resource has been deleted."""
-        self._statuses.pop(key, None)
-
-    def clear(self) -> None:
-        """Another operator reports them from now on."""
-        self._statuses.clear()
+    version: str
+    target: str
+    conditions: Conditions
+    dirty: bool | None
+    pending: int | None
+    differences: int | None
+    succeeded_at: float | None
 
 
-class MigrationStates(_States[MigrationStatus]):
-    """One set of series for each DatabaseMigration."""
+class States(Collector):
+    """One set of series for each existing resource."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self._states: dict[Key, _State] = {}
         self._answers: dict[Key, float] = {}
+        self._conditions: dict[Conditions, Conditions] = {}
+        """Each combination that occurs, once: most resources have the same."""
+
+    def put(self, key: Key, status: MigrationStatus) -> None:
+        """The resource's newest status."""
+        last, drift = status.last_run, status.drift
+        has_succeeded = last is not None and last.has_succeeded
+        ended = last.finished_at if last is not None and has_succeeded else None
+        conditions = tuple((found.type, found.status) for found in status.conditions)
+        self._states[key] = _State(
+            version=intern(status.version or ""),
+            target=intern(status.target or ""),
+            conditions=self._conditions.setdefault(conditions, conditions),
+            dirty=status.dirty,
+            pending=status.pending,
+            differences=drift.differences_total if drift and drift.checked_at else None,
+            succeeded_at=ended.timestamp() if ended is not None else None,
+        )
 
     def answered(self, key: Key, moment: datetime) -> None:
         """The time at which the resource's database last answered."""
@@ -60,89 +74,110 @@ class MigrationStates(_States[MigrationStatus]):
 
     @property
     def keys(self) -> tuple[Key, ...]:
-        """The resources with a status or an answer."""
-        return tuple({**self._statuses, **dict.fromkeys(self._answers)})
+        """The resources that there is something of."""
+        return tuple({**self._states, **dict.fromkeys(self._answers)})
 
     def drop(self, key: Key) -> None:
         """The resource has been deleted."""
-        super().drop(key)
+        self._states.pop(key, None)
         self._answers.pop(key, None)
 
     def clear(self) -> None:
-        """Another operator reports them from now on."""
-        super().clear()
+        """Another operator reports it from now on."""
+        self._states.clear()
         self._answers.clear()
 
     def collect(self) -> Iterable[Metric]:
         """All series as they are now. prometheus_client calls it in a separate thread."""
-        condition = _gauge(
+        condition = GaugeMetricFamily(
             "dbmigrate_migration_condition",
             "1 for the status that a condition has, 0 for the others",
-            "type",
-            "status",
+            labels=[*NAMES, "type", "status"],
         )
-        info = _gauge(
+        info = GaugeMetricFamily(
             "dbmigrate_migration_info",
             "Always 1; its labels are the version of the database and the target",
-            "version",
-            "target",
+            labels=[*NAMES, "version", "target"],
         )
-        dirty = _gauge("dbmigrate_migration_dirty", "1 while a step was begun and not finished")
-        pending = _gauge("dbmigrate_migration_pending", "Migrations that are not applied yet")
-        success = _gauge(
+        dirty = GaugeMetricFamily(
+            "dbmigrate_migration_dirty", "1 while a step was begun and not finished", labels=NAMES
+        )
+        pending = GaugeMetricFamily(
+            "dbmigrate_migration_pending", "Migrations that are not applied yet", labels=NAMES
+        )
+        success = GaugeMetricFamily(
             "dbmigrate_migration_last_success_timestamp_seconds",
             "When the last run ended that succeeded",
+            labels=NAMES,
         )
-        answer = _gauge(
+        answer = GaugeMetricFamily(
             "dbmigrate_migration_last_answer_timestamp_seconds",
             "When the database last answered a run or a check",
+            labels=NAMES,
         )
-        drift = _gauge(
+        drift = GaugeMetricFamily(
             "dbmigrate_migration_schema_differences",
             "Objects in which the live schema differs from what the applied migrations make",
+            labels=NAMES,
         )
         for key, moment in list(self._answers.items()):
             answer.add_metric(key, moment)
-        for key, status in list(self._statuses.items()):
-            info.add_metric([*key, status.version or "", status.target or ""], 1)
-            _add_conditions(condition, key, status.conditions)
-            if status.dirty is not None:
-                dirty.add_metric(key, float(status.dirty))
-            if status.pending is not None:
-                pending.add_metric(key, status.pending)
-            if status.drift is not None and status.drift.checked_at is not None:
-                drift.add_metric(key, status.drift.differences_total)
-            last = status.last_run
-            if last is not None and last.has_succeeded and last.finished_at is not None:
-                success.add_metric(key, last.finished_at.timestamp())
+        for key, state in list(self._states.items()):
+            info.add_metric([*key, state.version, state.target], 1)
+            for kind, status in state.conditions:
+                for truth in Truth:
+                    condition.add_metric([*key, kind.value, truth.value], float(status is truth))
+            if state.dirty is not None:
+                dirty.add_metric(key, float(state.dirty))
+            if state.pending is not None:
+                pending.add_metric(key, state.pending)
+            if state.differences is not None:
+                drift.add_metric(key, state.differences)
+            if state.succeeded_at is not None:
+                success.add_metric(key, state.succeeded_at)
         return [condition, info, dirty, pending, success, answer, drift]
 
 
-class SetStates(_States[SetStatus]):
+class SetStates(Collector):
     """The series of sets: by wave, and never by target."""
+
+    def __init__(self) -> None:
+        self._statuses: dict[Key, SetStatus] = {}
+
+    def put(self, key: Key, status: SetStatus) -> None:
+        """The set's newest status."""
+        self._statuses[key] = status
+
+    def drop(self, key: Key) -> None:
+        """The set has been deleted."""
+        self._statuses.pop(key, None)
+
+    def clear(self) -> None:
+        """Another operator reports it from now on."""
+        self._statuses.clear()
 
     def collect(self) -> Iterable[Metric]:
         """All series as they are now. prometheus_client calls it in a separate thread."""
-        condition = _gauge(
+        condition = GaugeMetricFamily(
             "dbmigrate_set_condition",
             "1 for the status that a condition of a set has, 0 for the others",
-            "type",
-            "status",
+            labels=[*NAMES, "type", "status"],
         )
-        targets = _gauge(
+        targets = GaugeMetricFamily(
             "dbmigrate_set_targets",
             "Targets of a wave, by their state; those not reported yet are in total alone",
-            "wave",
-            "state",
+            labels=[*NAMES, "wave", "state"],
         )
-        phase = _gauge(
+        phase = GaugeMetricFamily(
             "dbmigrate_set_wave_phase",
             "1 for the phase that a wave of a set is in",
-            "wave",
-            "phase",
+            labels=[*NAMES, "wave", "phase"],
         )
         for key, status in list(self._statuses.items()):
-            _add_conditions(condition, key, status.conditions)
+            for found in status.conditions:
+                for truth in Truth:
+                    labels = [*key, found.type.value, truth.value]
+                    condition.add_metric(labels, float(found.status is truth))
             for wave in status.waves:
                 phase.add_metric([*key, wave.name, wave.phase.value], 1)
                 for each in fields(Totals):
@@ -151,23 +186,12 @@ class SetStates(_States[SetStatus]):
         return [condition, targets, phase]
 
 
-def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, text, labels=[*NAMES, *labels])
-
-
-def _add_conditions(family: GaugeMetricFamily, key: Key, conditions: Iterable[Condition]) -> None:
-    for each in conditions:
-        for truth in Truth:
-            labels = [*key, each.type.value, truth.value]
-            family.add_metric(labels, float(each.status is truth))
-
-
 class Metrics:
     """All metrics of one operator, in a registry of their own."""
 
     def __init__(self, version: str) -> None:
         self.registry = CollectorRegistry()
-        self._states = MigrationStates()
+        self._states = States()
         self.registry.register(self._states)
         self._sets = SetStates()
         self.registry.register(self._sets)
@@ -217,7 +241,7 @@ class Metrics:
             self._sets.clear()
 
     def observe_set(self, key: Key, status: SetStatus) -> None:
-        """A set was reconciled, with this status."""
+        """A look at a set has resulted in this status."""
         self._sets.put(key, status)
 
     def forget_set(self, key: Key) -> None:
@@ -225,7 +249,7 @@ class Metrics:
         self._sets.drop(key)
 
     def observe(self, key: Key, before: MigrationStatus, after: MigrationStatus) -> None:
-        """The resource was reconciled, with this status; a run may have ended meanwhile."""
+        """A look at the resource has resulted in this status; a run may have ended meanwhile."""
         self._states.put(key, after)
         last = after.last_run
         if last is None or last.outcome is None:
@@ -251,12 +275,12 @@ class Metrics:
         self._runs.remove_by_labels({"namespace": namespace, "name": name})
 
     def forget_all(self) -> None:
-        """All resources have been deleted."""
+        """The resources are gone, all of them."""
         for key in self._states.keys:
             self.forget(key)
 
     def reconciled(self, seconds: float, error: Exception | None = None) -> None:
-        """A reconciliation has ended, successfully or not."""
+        """A look has ended, successfully or not."""
         self._reconcile_seconds.observe(seconds)
         if error is not None:
             self._reconcile_errors.labels(type(error).__name__).inc()
