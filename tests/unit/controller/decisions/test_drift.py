@@ -17,7 +17,7 @@ from dbmigrate.controller.decisions.reconcile import judge_spec
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, Rejection, Resync
 from dbmigrate.controller.jobs.body import Images, build_job
-from dbmigrate.controller.metrics import MigrationStates
+from dbmigrate.controller.metrics import States
 from dbmigrate.controller.writing.notices import build_drift_event
 from dbmigrate.report import Reason, Report
 from dbmigrate.report.drift import ReportedDifference, ReportedDrift
@@ -418,7 +418,7 @@ def with_answer(status: MigrationStatus, count: int) -> MigrationStatus:
 
 def test_the_metric_is_the_number_of_differences() -> None:
     resource = Resource()
-    states = MigrationStates()
+    states = States()
 
     def series() -> dict[str, float]:
         states.put(("team", "shop"), resource.migration.status)
