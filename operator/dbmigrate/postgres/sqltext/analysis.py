@@ -23,8 +23,8 @@ FAULT = "this is an error in dbmigrate"
 def analyse(work: Callable[[], T], unknown: Callable[[str], T]) -> T:
     """The result of `work`; if it fails, the result of `unknown` for the problem.
 
-    A MigrationError passes: it says that the script cannot be read or split, which the run would
-    report as well. So do database errors of the analysis's own queries.
+    A MigrationError passes: it says that the script cannot be read or split, which the
+    run would report as well. So do database errors of the analysis's own queries.
     """
     try:
         return work()
