@@ -115,12 +115,12 @@ def take_in(
                 file=each.file,
                 line=each.line,
             )
-            for each in fleet.failures
+            for each in fleet.failures[: FAILURES_LIMIT - len(failures)]
         ]
         counted.add(shard)
     wave = replace(wave, reported=format_indexes(counted))
     waves = tuple(wave if each.name == wave.name else each for each in status.waves)
-    return replace(status, waves=waves, failures=tuple(failures[:FAILURES_LIMIT])), wave
+    return replace(status, waves=waves, failures=tuple(failures)), wave
 
 
 def _add(wave: WaveStatus, fleet: FleetReport) -> WaveStatus:

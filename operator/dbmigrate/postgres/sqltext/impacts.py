@@ -62,6 +62,8 @@ class Impact:
     is_destructive: bool = False
     others: tuple[tuple[str, str], ...] = ()
     """Further tables that the statement locks, each with its lock."""
+    is_for_all: bool = False
+    """Whether the notes and the loss of data are those of the further tables, too."""
     is_known: bool = True
     """False where the text alone can't tell: a block of code, a call, a rare statement."""
 
@@ -153,6 +155,8 @@ def _without(created: set[str], impact: Impact | None) -> Impact | None:
         return replace(impact, others=others)
     if not others:
         return None
+    if impact.is_for_all:
+        return replace(impact, table=others[0][0], others=others[1:])
     return Impact(impact.line, others[0][0], others[0][1], others=others[1:])
 
 
@@ -163,7 +167,8 @@ Said = Impact | str | None
 def _lock(lock: str | None, tables: list[str], *notes: str) -> Impact:
     """The same lock on all of these tables."""
     first, *others = dict.fromkeys(tables or [""])
-    return Impact(0, first or None, lock, notes, others=tuple((o, lock) for o in others if lock))
+    further = tuple((other, lock) for other in others if lock)
+    return Impact(0, first or None, lock, notes, others=further, is_for_all=True)
 
 
 def _lost(lock: str | None, tables: list[str] | None, *notes: str, line: int = 0) -> Impact:
