@@ -35,7 +35,7 @@ def test_steps_whose_down_scripts_undo_them_pass_without_any_database(tmp_path: 
     ran = run("-path", write(tmp_path, GOOD), "rehearse")
     assert ran.code == 0, ran.stderr
     assert "2 of 2 steps went up, down and up again, and nothing was left" in ran.stderr
-    assert [line.split()[0] for line in ran.stderr.splitlines()[:-1]] == [
+    assert [line.split()[0] for line in ran.stderr.splitlines()[:-2]] == [
         "1/u",
         "1/d",
         "1/u",
@@ -90,6 +90,82 @@ def test_the_copy_of_a_database_has_its_schema_and_what_is_pending_is_rehearsed(
     assert database.dump_schema() == before
     assert database.query("SELECT version FROM schema_migrations") == [(1,)]
     assert scratch_databases(database) == []
+
+
+USED = {
+    "1_used.up.sql": "CREATE TABLE used (id int, name varchar(10), note text);"
+    ' CREATE TABLE "Other" (id int); CREATE MATERIALIZED VIEW counts AS SELECT 1 AS n',
+}
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "rewritten"),
+    [
+        ("ALTER TABLE used ALTER id TYPE bigint", "ALTER TABLE used ALTER id TYPE int", ["used"]),
+        ("ALTER TABLE used ADD r float DEFAULT random()", "ALTER TABLE used DROP r", ["used"]),
+        ('VACUUM FULL "Other"', "", ['"Other"']),
+        ("REFRESH MATERIALIZED VIEW counts", "", ["counts"]),
+        ("ALTER TABLE used SET UNLOGGED", "ALTER TABLE used SET LOGGED", ["used"]),
+        (
+            "ALTER TABLE used ALTER name TYPE text",
+            "ALTER TABLE used ALTER name TYPE varchar(10)",
+            [],
+        ),
+        ("ALTER TABLE used ADD d int DEFAULT 1", "ALTER TABLE used DROP d", []),
+        ("TRUNCATE used", "", []),
+        (
+            "TRUNCATE used; ALTER TABLE used ALTER id TYPE bigint",
+            "ALTER TABLE used ALTER id TYPE int",
+            ["used"],
+        ),
+        ("CREATE TABLE t (a int); ALTER TABLE t ALTER a TYPE text", "DROP TABLE t", []),
+    ],
+)
+def test_the_tables_that_a_step_rewrites_are_said(
+    database: Database, tmp_path: Path, up: str, down: str, rewritten: list[str]
+) -> None:
+    files = {**USED, "2_more.up.sql": up, "2_more.down.sql": down}
+    ran = run("-path", write(tmp_path, files), "-json", "rehearse", "-dev-url", database.url)
+    assert ran.code == 0, ran.stderr
+    steps = json.loads(ran.stdout)["rehearsal"]
+    assert steps[0]["rewritten"] == []
+    assert steps[1]["rewritten"] == [f"public.{name}" for name in rewritten]
+    for name in rewritten:
+        assert f"version 2 (more) rewrites the table public.{name}" in ran.stderr
+
+
+def test_the_strongest_lock_on_a_table_that_was_there_is_said(
+    database: Database, tmp_path: Path
+) -> None:
+    files = {
+        **USED,
+        "2_index.up.sql": "CREATE INDEX i ON used (id)",
+        "3_add.up.sql": "CREATE TABLE own (id int); ALTER TABLE used ADD extra int",
+    }
+    ran = run("-path", write(tmp_path, files), "-json", "rehearse", "-dev-url", database.url)
+    assert ran.code == 0, ran.stderr
+    steps = json.loads(ran.stdout)["rehearsal"]
+    assert [step["locks"] for step in steps] == [
+        [],
+        [{"table": "public.used", "mode": "SHARE"}],
+        [{"table": "public.used", "mode": "ACCESS EXCLUSIVE"}],
+    ]
+    said = f"held for up to {steps[2]['up']} ms by version 3 (add)"
+    assert f"strongest lock: ACCESS EXCLUSIVE on public.used, {said}" in ran.stderr
+
+
+def test_what_a_script_leaves_in_its_session_is_not_there_in_the_next(
+    database: Database, tmp_path: Path
+) -> None:
+    files = {
+        **GOOD,
+        "2_phone.up.sql": "CREATE TEMP TABLE passing (id int); PREPARE p AS SELECT 1;"
+        " DECLARE c CURSOR WITH HOLD FOR SELECT 1; SET search_path = nowhere;"
+        " SELECT pg_advisory_lock(7); LISTEN news; ALTER TABLE public.users ADD phone text",
+    }
+    ran = run("-path", write(tmp_path, files), "rehearse", "-dev-url", database.url)
+    assert ran.code == 0, ran.stderr
+    assert "2 of 2 steps went up, down and up again" in ran.stderr
 
 
 def test_on_a_server_of_our_own_the_copy_has_the_roles_of_the_database(

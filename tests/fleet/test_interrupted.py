@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -106,8 +108,69 @@ def test_a_tenant_that_is_dropped_while_it_is_migrated_fails_alone(
     assert running.returncode == 1
     assert kept.query("SELECT version FROM schema_migrations") == [(2,)]
     assert f"error: {dropped.name}" in messages
+    assert f'database "{dropped.name}" does not exist' in messages
     assert '"current":1' in output
     kept.drop()
+
+
+GATE = "SELECT pg_advisory_lock_shared(42), pg_advisory_unlock_shared(42);\n"
+"""Waits as long as the test holds that lock."""
+AT_GATE = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND NOT granted"
+WAITS = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted"
+IN_STEPS = {
+    "2_gate.up.sql": GATE + "ALTER TABLE items ADD note text;",
+    "3_more.up.sql": "ALTER TABLE items ADD more text;",
+}
+OUTSIDE = {"2_gate.up.sql": "-- dbmigrate:no-transaction\nVACUUM items;\n" + GATE + "VACUUM items;"}
+DROP = "LOCK TABLE b.schema_migrations IN ACCESS EXCLUSIVE MODE; DROP SCHEMA b CASCADE"
+"""It gets its lock between two steps: the next one stands after it in the queue."""
+
+
+@pytest.mark.parametrize(
+    ("scripts", "change", "what", "left"),
+    [
+        (IN_STEPS, DROP, "dropped", None),
+        (IN_STEPS, "ALTER SCHEMA b RENAME TO z", 'renamed to "z"', (1, False)),
+        (IN_STEPS, "ALTER SCHEMA b RENAME TO z; CREATE SCHEMA b", 'renamed to "z"', (1, False)),
+        (OUTSIDE, "ALTER SCHEMA b RENAME TO z", 'renamed to "z"', (2, True)),
+    ],
+)
+def test_a_schema_that_is_dropped_or_renamed_while_its_file_runs_fails_alone(
+    database: Database,
+    tmp_path: Path,
+    scripts: dict[str, str],
+    change: str,
+    what: str,
+    left: tuple[int, bool] | None,
+) -> None:
+    names = ["a", "b", "c"]
+    make_schemas(database, names)
+    files = write_scripts(tmp_path / "files", FIRST | scripts)
+    rows = [{"name": f"tenant {n}", "schema": n} for n in names]
+    targets = write_list(tmp_path / "t.json", rows)
+    with database.connect() as gate, ThreadPoolExecutor() as other:
+        gate.execute("SELECT pg_advisory_lock(42)")
+        running = start(words(database, files, targets, "-json"))
+        wait_until(lambda: database.query(AT_GATE) == [(len(names),)])
+        changing = other.submit(database.execute, change)
+        wait_until(lambda: changing.done() or database.query(WAITS) == [(1,)])
+        gate.execute("SELECT pg_advisory_unlock(42)")
+        output, messages = running.communicate(timeout=60)
+        changing.result()
+    assert running.returncode == 1
+    (*lines, report) = map(json.loads, output.splitlines())
+    found = {line["target"]: line for line in lines}
+    error = found.pop("tenant b")["error"]
+    assert error["reason"] == "DatabaseMissing", messages
+    assert error["message"].startswith(f'schema "b" was {what} while this run was at work in it: ')
+    newest = 3 if scripts is IN_STEPS else 2
+    assert {(each["outcome"], each["version"]) for each in found.values()} == {
+        ("migrated", str(newest))
+    }
+    assert (report["fleet"]["counts"]["current"], report["fleet"]["counts"]["failed"]) == (2, 1)
+    assert set(applied(database, ["a", "c"]).values()) == {1}
+    if left is not None:
+        assert database.query("SELECT version, dirty FROM z.schema_migrations") == [left]
 
 
 def test_a_server_that_is_short_of_connections_and_of_locks_is_not_asked_for_more(

@@ -2,12 +2,14 @@
 
 import json
 import operator
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from dbmigrate import report as report_module
 from dbmigrate.printable import lines
 from dbmigrate.report import TERMINATION_MESSAGE_LIMIT, Outcome, Reason, Report, ReportError, Step
 from dbmigrate.report.bounds import DIFFERENCES_LIMIT
@@ -227,8 +229,54 @@ def test_of_a_fleets_failures_as_many_are_kept_as_fit() -> None:
     for kept in (50, 49, 48, 1, 0):
         fits = replace(REPORT, fleet=replace(fleet, failures=failures[:kept]))
         limit = len(fits.to_json().encode())
-        cut = Report.from_json(replace(REPORT, fleet=fleet).to_json(limit))
-        assert cut.fleet == fits.fleet
+        assert Report.from_json(replace(REPORT, fleet=fleet).to_json(limit)) == fits
+
+
+def test_of_a_drifts_differences_as_many_are_kept_as_fit() -> None:
+    shown = tuple(ReportedDifference("added", "table", f"t{n}") for n in range(DIFFERENCES_LIMIT))
+    drift = ReportedDrift(100, "0f" * 32, shown)
+    for kept in (20, 19, 2, 1, 0):
+        fits = replace(REPORT, drift=replace(drift, differences=shown[:kept]))
+        limit = len(fits.to_json().encode())
+        assert Report.from_json(replace(REPORT, drift=drift).to_json(limit)) == fits
+
+
+def test_what_a_report_leaves_out_says_nothing() -> None:
+    for kind in vars(report_module).values():
+        if not is_dataclass(kind) or kind.__module__ != report_module.__name__:
+            continue
+        for each in fields(kind):
+            if each.name != "schema_version" and each.default is not MISSING:
+                assert each.default in (None, False, 0, "", ()), (kind, each.name)
+
+
+def test_what_is_dropped_is_dropped_in_this_order() -> None:
+    """Each smaller limit drops the next part, and only that one."""
+    failure = FleetFailure("t", "failed", Reason.STATEMENT_FAILED)
+    finding = LintFinding("rule", "warning", "1.sql", 1, "says")
+    difference = ReportedDifference("added", "table", "t", "details", "undo")
+    fleet = FleetReport(FleetCounts(total=1), failures=(failure,))
+    drift = ReportedDrift(1, "0f" * 32, (difference,))
+    whole = replace(REPORT, command="c" * 257, changed=("1.sql",), steps=REPORT.steps * 3)
+    whole = replace(whole, fleet=fleet, drift=drift, findings=(finding,) * 4)
+    without_undo = replace(difference, undo=None)
+    sizes = [whole]
+    changes: list[dict[str, Any]] = [
+        {"fleet": replace(fleet, failures=())},
+        {"drift": replace(drift, differences=(without_undo,))},
+        {"drift": replace(drift, differences=(replace(without_undo, details=None),))},
+        {"drift": replace(drift, differences=())},
+        {"findings": (finding,) * 3},
+        {"steps": REPORT.steps},
+        {"steps": ()},
+        {"changed": (), "findings": ()},
+        {"command": "c" * 256},
+    ]
+    for each in changes:
+        sizes.append(replace(sizes[-1], **each))
+    for smaller in sizes:
+        assert Report.from_json(whole.to_json(len(smaller.to_json().encode()))) == smaller
+    assert whole.to_json(limit=1) == sizes[-1].to_json()
 
 
 def test_of_each_text_and_list_so_much_is_read() -> None:

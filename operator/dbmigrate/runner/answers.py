@@ -99,6 +99,8 @@ class RehearsedStep:
     again_milliseconds: int | None = None
     locks: tuple[HeldLock, ...] = ()
     """On tables that were there before; of a script that can be one transaction."""
+    rewritten: tuple[str, ...] = ()
+    """The tables that were there before and that it rewrites."""
     left: tuple[str, ...] = ()
     """What the down script did not undo, and what was other the second time."""
 

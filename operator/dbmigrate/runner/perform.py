@@ -52,7 +52,7 @@ def perform(
     try:
         run = Run(request, is_locked=is_locked, with_log=with_log)
     except Exception as raised:
-        error = _as_error(raised, "opening the database")
+        error = as_error(raised, "opening the database")
         seconds = time.monotonic() - started
         report = make_report(
             request, Outcome.FAILED, started_at=started_at, seconds=seconds, error=error
@@ -67,8 +67,13 @@ def perform(
             if run.is_locked:
                 note_order(run)
         except Exception as raised:
-            error = _as_error(raised, f"running {request.command}")
-            return _conclude(run, None, error, _state_after(run))
+            error = as_error(raised, f"running {request.command}")
+            state = _state_after(run)
+            if state is None:
+                from dbmigrate.runner.lost_schema import name_lost_schema
+
+                error = name_lost_schema(run.database, error)
+            return _conclude(run, None, error, state)
         run.database.release()
         return _conclude(run, value, None, run.state)
     finally:
@@ -82,7 +87,7 @@ def _conclude(
     try:
         return Result(_report(run, error, state), value=value, error=error)
     except Exception as raised:
-        error = error or _as_error(raised, "counting what is pending")
+        error = error or as_error(raised, "counting what is pending")
         return Result(_report(run, error, state, reads_source=False), error=error)
 
 
@@ -208,7 +213,8 @@ def _state_after(run: Run) -> VersionState | None:
     return run.state
 
 
-def _as_error(raised: Exception, doing: str) -> MigrationError:
+def as_error(raised: Exception, doing: str) -> MigrationError:
+    """Any failure of a run as the error that is reported."""
     if isinstance(raised, MigrationError):
         return raised
     if isinstance(raised, ConnectionBroken):

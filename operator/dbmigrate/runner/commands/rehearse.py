@@ -23,7 +23,7 @@ from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.read_only.version import version
 from dbmigrate.runner.perform import make_report
 from dbmigrate.runner.planning.step import steps_up
-from dbmigrate.runner.rehearsal.round_trip import Stage
+from dbmigrate.runner.rehearsal.round_trip import open_stage
 from dbmigrate.runner.rehearsal.schema_copy import copy_schema
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
@@ -59,8 +59,10 @@ def rehearse(request: Request, order: RehearsalOrder) -> Result[Rehearsal]:
                 here = None
                 if order.copies_target:
                     here = _copy_target(request, scratch, with_roles=copies_roles)
-                with open_session(scratch, PURPOSE) as reader:
-                    stage = Stage(request, scratch, reader)
+                with (
+                    open_session(scratch, PURPOSE) as reader,
+                    open_stage(request, scratch, reader) as stage,
+                ):
                     steps = stage.steps
                     stage.play(steps_up(_find_pending(request, here), here))
     except MigrationError as raised:

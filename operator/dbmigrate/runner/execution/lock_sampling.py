@@ -1,28 +1,19 @@
-"""The locks that a script takes on existing tables, read from the server.
+"""The locks that a step holds at the end of its transaction.
 
-The script runs in a transaction that is rolled back, and pg_locks is read just
-before that. Only a script that can be one transaction can be sampled.
+A statement after the file reads pg_locks, in the step's own message: it costs no round
+trip, and only rehearsals ask for it. The oids are resolved by what was there before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.errors import ServerFailure
-from dbmigrate.postgres.connection.search_path import SAFE
-from dbmigrate.postgres.connection.session import Row, Session, keep_named
-from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind
-from dbmigrate.runner.execution.script_text import ScriptText
-from dbmigrate.sources.migration import Script
+from dbmigrate.postgres.connection.session import Row
 
-_RELATIONS = """
-SELECT c.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.oid >= 16384"""
-_COLUMN = "dbmigrate_locked"
-"""The name of the first column, by which the answer is known among the script's own."""
-_LOCKS = f"""SELECT relation AS {_COLUMN}, mode FROM pg_catalog.pg_locks
+HELD_COLUMN = "dbmigrate_locked"
+"""The name of the first column, which tells this result from those of the script."""
+HELD_LOCKS = f"""SELECT relation AS {HELD_COLUMN}, mode FROM pg_catalog.pg_locks
 WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation' AND granted"""
 _STRENGTH = (
     "AccessShareLock RowShareLock RowExclusiveLock ShareUpdateExclusiveLock ShareLock"
@@ -44,31 +35,20 @@ class HeldLock:
     mode: str
     """As the manual writes it: ACCESS EXCLUSIVE."""
 
-
-def sample_locks(session: Session, script: Script | None) -> tuple[HeldLock, ...]:
-    """The locks on tables that existed before. A failure is reported when the step is run."""
-    if script is None:
-        return ()
-    text = ScriptText(script)
-    if text.mode.kind is not TransactionKind.ONE_QUERY:
-        return ()
-    sql = text.read().decode()
-    try:
-        (relations,) = session.query(_RELATIONS)
-        answers: dict[str, list[Row]] = {}
-        message = f"BEGIN; {sql}\n;{SAFE}; {_LOCKS}; ROLLBACK"
-        session.execute(message.encode(), on_result=keep_named(answers))
-    except (ServerFailure, MigrationError):
-        session.roll_back()
-        return ()
-    return _strongest(relations, answers[_COLUMN])
+    @property
+    def strength(self) -> int:
+        """Its place among the modes, the weakest first."""
+        return _MODES.index(self.mode)
 
 
-def _strongest(tables: list[Row], held: list[Row]) -> tuple[HeldLock, ...]:
-    names = {relation: name or "" for relation, name in tables}
+_MODES = tuple(_WORDS.values())
+
+
+def strongest_locks(held: Iterable[Row], names: Mapping[str, str]) -> tuple[HeldLock, ...]:
+    """The strongest lock on each of these relations, which are known by their oids."""
     strongest: dict[str, str] = {}
     for relation, mode in held:
-        name = names.get(relation)
+        name = names.get(relation or "")
         if name is None or mode not in _STRENGTH:
             continue
         known = strongest.get(name)

@@ -19,6 +19,7 @@ from dbmigrate.postgres.connection.errors import (
     ConnectionBroken,
     ServerFailure,
 )
+from dbmigrate.postgres.connection.session import keep_named
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.fence import move_version_sql, read_fence
 from dbmigrate.postgres.history.log.rows import NewLogRow, insert_log_sql
@@ -32,6 +33,7 @@ from dbmigrate.runner.execution.errors import (
     unsettled_by_loss,
 )
 from dbmigrate.runner.execution.fence_errors import explain_fence, mark_dirty
+from dbmigrate.runner.execution.lock_sampling import HELD_LOCKS
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_limit import explain_limit
 from dbmigrate.runner.execution.statement_watch import StatementWatch
@@ -72,15 +74,18 @@ def _attempt(
 ) -> None:
     wanted = database.found.stepped(step.move)
     token = make_token(step)
+    rows = rows_sql(database, database.found, wanted, row, token)
+    sample = database.lock_sample
     query = build_query(
         text.prepare(),
-        rows_sql(database, database.found, wanted, row, token),
+        f"{HELD_LOCKS}; {rows}" if sample is not None else rows,
         token=token,
         settings=replace(database.settings, is_durable=is_durable),
         guard=(database.history.lock_sql,),
     )
     text.release()
-    run_query(database.session, query, on_tick=watch)
+    keep = None if sample is None else keep_named(sample)
+    run_query(database.session, query, on_tick=watch, on_result=keep)
     database.guard.keep()
     database.found = wanted
 
@@ -146,8 +151,8 @@ def explain_failure(
 def settle(database: Database, step: PlannedStep, row: NewLogRow, broken: ConnectionBroken) -> None:
     """The connection broke: ask the database whether the step was committed.
 
-    Returns if it was. For a step that does not move the version row, that row does not
-    tell, so the log has to contain the step's row as well.
+    Returns if it was. A step that does not move the version row leaves no trace there, so the log
+    has to contain the step's row as well.
     """
     known = database.log[-1].id if database.log else 0
     try:

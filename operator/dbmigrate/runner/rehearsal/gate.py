@@ -29,7 +29,7 @@ from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.rehearsal.impersonation import Impersonation
-from dbmigrate.runner.rehearsal.round_trip import Stage
+from dbmigrate.runner.rehearsal.round_trip import open_stage
 from dbmigrate.runner.rehearsal.schema_copy import await_server, copy_schema
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.run import Run
@@ -98,8 +98,8 @@ def _play(
     with space.database(request.target, PURPOSE, around) as scratch:
         with open_session(scratch, PURPOSE) as reader:
             acting = _prepare(run, steps, scratch, reader, imitation)
-            stage = Stage(request, acting, reader, observer=SILENT)
-            stage.play(steps)
+            with open_stage(request, acting, reader, observer=SILENT) as stage:
+                stage.play(steps)
     return sum(step.down_milliseconds is None for step in stage.steps)
 
 

@@ -1,26 +1,29 @@
 """The rehearsal itself: each step up, down and up again, and what is different afterwards.
 
 After each down script the schema has to be what it was before the up script, object by
-object; what remains, is missing or has changed is named.
+object; what remains, is missing or has changed is named. All steps share one session, which
+is brought back to its beginnings between two runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder
-from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.schema.catalog import Catalog, compare, read_catalog
 from dbmigrate.report import Reason
 from dbmigrate.runner.answers import RehearsedStep
-from dbmigrate.runner.execution.lock_sampling import sample_locks
+from dbmigrate.runner.execution.lock_sampling import HELD_COLUMN, strongest_locks
 from dbmigrate.runner.observer import Notice, Observer
-from dbmigrate.runner.perform import perform
+from dbmigrate.runner.perform import as_error
 from dbmigrate.runner.planning.plan import Plan
 from dbmigrate.runner.planning.step import PlannedStep
+from dbmigrate.runner.rehearsal.relations import find_rewritten, read_relations
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.run import Run
 from dbmigrate.runner.steps import run_steps
@@ -31,38 +34,44 @@ SHOWN = 5
 """Objects that the error names for each step; the JSON document has all."""
 
 
+_DISCARD = "DISCARD TEMP; DEALLOCATE ALL; UNLISTEN *; CLOSE ALL"
+"""What a script may leave in its session; its settings are reset within each step."""
+
+
+@contextmanager
+def open_stage(
+    request: Request,
+    scratch: ConnectionTarget,
+    reader: Session,
+    *,
+    observer: Observer | None = None,
+) -> Iterator[Stage]:
+    """A rehearsal on this scratch database. `observer` receives the steps; None: the request's
+    own. Raises MigrationError, ServerFailure, ConnectionBroken."""
+    options = Options(
+        lock_timeout=request.options.lock_timeout,
+        statement_lock_timeout_ms=request.options.statement_lock_timeout_ms,
+        statement_timeout_ms=request.options.statement_timeout_ms,
+        out_of_order=OutOfOrder.IGNORE,
+        who=request.options.who,
+    )
+    observers = observer or request.observer
+    playing = replace(request, target=scratch, options=options, observer=observers)
+    run = Run(playing, is_locked=True, with_log=True)
+    try:
+        yield Stage(run, reader, request.observer)
+    finally:
+        run.database.close()
+
+
 class Stage:
     """The scratch database, and the rehearsal's progress."""
 
-    def __init__(
-        self,
-        request: Request,
-        scratch: ConnectionTarget,
-        reader: Session,
-        *,
-        observer: Observer | None = None,
-    ) -> None:
-        """`observer` receives the steps; None: the request's own."""
-        options = Options(
-            lock_timeout=request.options.lock_timeout,
-            statement_lock_timeout_ms=request.options.statement_lock_timeout_ms,
-            statement_timeout_ms=request.options.statement_timeout_ms,
-            out_of_order=OutOfOrder.IGNORE,
-            who=request.options.who,
-        )
-        self._told = request.observer
-        request = replace(request, target=scratch, options=options)
-        # A step may make a schema that comes before the history's in the search path.
-        schema = perform(
-            request, lambda run: run.database.history.schema, is_locked=False, with_log=False
-        ).unwrap()
-        history = replace(scratch.history, schema=schema)
-        self._request = replace(
-            request,
-            target=replace(scratch, history=history),
-            observer=observer or request.observer,
-        )
+    def __init__(self, run: Run, reader: Session, told: Observer) -> None:
+        self._run = run
         self._reader = reader
+        self._told = told
+        self._history = run.request.target.history
         self.steps: list[RehearsedStep] = []
         """Those that are done."""
         self._schema = self._read()
@@ -72,12 +81,12 @@ class Stage:
         """Rehearse them. Raises MigrationError: those of the steps, and IrreversibleMigration
         for a down script that does not undo its up script."""
         for step in steps:
-            if self._request.stop.is_requested:
+            if self._run.request.stop.is_requested:
                 raise MigrationError(Reason.INTERRUPTED, "the rehearsal was stopped")
             if step.direction is Direction.UP:
                 self.steps.append(self._rehearse(step))
             else:
-                self._run(step)
+                self._play(step)
                 self._schema = self._read()
         wrong = [step for step in self.steps if step.left]
         if wrong:
@@ -85,12 +94,16 @@ class Stage:
 
     def _rehearse(self, step: PlannedStep) -> RehearsedStep:
         before = self._schema
-        locks = sample_locks(self._reader, step.script)
-        up = self._run(step)
+        relations = read_relations(self._reader, without=self._history)
+        up, held = self._sample(step)
         self._schema = made = self._read()
-        done = RehearsedStep(step.version, step.name, up, locks=locks)
+        found = read_relations(self._reader, without=self._history)
+        names = {oid: relation.name for oid, relation in relations.items()}
+        locks = strongest_locks(held, names)
+        rewritten = find_rewritten(relations, found, step.script)
+        done = RehearsedStep(step.version, step.name, up, locks=locks, rewritten=rewritten)
         for lock in locks:
-            self._notice(f"{lock.table}: {lock.mode} lock")
+            self._notice(f"{lock.table}: {lock.mode} lock, held for up to {up} ms")
         down = self._find_down(step)
         if down is None and step.role is not Role.VERSIONED:
             return done  # it has no down script
@@ -98,12 +111,12 @@ class Stage:
             self._notice(f"version {step.version} has no down script", "WARNING")
             return done
         try:
-            undone = self._run(_undo(step, down))
+            undone = self._play(_undo(step, down))
         except MigrationError as error:
             raise _name(error, "the way down failed", step) from error
         differences = [d.describe() for d in compare(before, self._read())]
         try:
-            again = self._run(step)
+            again = self._play(step)
         except MigrationError as error:
             if differences:
                 self.steps.append(replace(done, left=tuple(differences)))
@@ -116,7 +129,7 @@ class Stage:
         )
 
     def _find_down(self, step: PlannedStep) -> Script | None:
-        source = self._request.source
+        source = self._run.request.source
         is_versioned = source is not None and step.role is Role.VERSIONED
         migration = source.find(step.version) if source is not None and is_versioned else None
         down = migration.down if migration is not None else None
@@ -124,19 +137,28 @@ class Stage:
             raise MigrationError(Reason.SOURCE_INVALID, down.problem)
         return down
 
-    def _run(self, step: PlannedStep) -> int:
-        """Milliseconds. Raises MigrationError."""
+    def _sample(self, step: PlannedStep) -> tuple[int, list[Row]]:
+        """Its milliseconds, and the locks that it held at its end. Raises MigrationError."""
+        answers: dict[str, list[Row]] = {}
+        self._run.database.lock_sample = answers
+        try:
+            return self._play(step), answers.get(HELD_COLUMN, [])
+        finally:
+            self._run.database.lock_sample = None
 
-        def work(run: Run) -> None:
+    def _play(self, step: PlannedStep) -> int:
+        """Milliseconds. Raises MigrationError."""
+        run = self._run
+        try:
             run.begin(Plan((step,), step.after))
             run_steps(run, (step,))
-
-        result = perform(self._request, work)
-        result.unwrap()
-        return sum(done.milliseconds for done in result.report.steps)
+            run.database.session.query(_DISCARD)
+        except Exception as raised:
+            raise as_error(raised, f"rehearsing version {step.version}") from raised
+        return run.steps[-1].milliseconds
 
     def _read(self) -> Catalog:
-        return read_catalog(self._reader, without=self._request.target.history)
+        return read_catalog(self._reader, without=self._history)
 
     def _notice(self, text: str, severity: str = "NOTICE") -> None:
         self._told.notice(Notice(severity, text))

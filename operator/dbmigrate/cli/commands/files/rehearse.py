@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dbmigrate.cli.arguments.flags import Flag, is_set
@@ -45,7 +44,7 @@ def run(invocation: Invocation) -> int:
         invocation,
         use_case,
         files=FileUse.REQUIRED,
-        show=partial(_show, invocation),
+        show=_show,
         extra=_document,
         database=None if copies else NOWHERE,
     )
@@ -57,9 +56,28 @@ def _show(invocation: Invocation, rehearsal: Rehearsal) -> int:
     if not count:
         invocation.terminal.line("nothing is pending")
         return 0
+    for line in _footprint(rehearsal.steps):
+        invocation.terminal.line(line)
     text = f"{count - final} of {count} steps went up, down and up again, and nothing was left"
     invocation.terminal.line(text if count > final else "no step has a down script")
     return 0
+
+
+def _footprint(steps: Sequence[RehearsedStep]) -> Iterator[str]:
+    """What the steps would do to tables in use: all rewrites, and the lock that is held longest
+    among those of the strongest mode."""
+    for step in steps:
+        for table in step.rewritten:
+            yield f"version {step.version} ({step.name}) rewrites the table {table}"
+    held = [
+        (lock.strength, step.up_milliseconds, step, lock) for step in steps for lock in step.locks
+    ]
+    if held:
+        _, milliseconds, step, lock = max(held, key=lambda each: each[:2])
+        yield (
+            f"strongest lock: {lock.mode} on {lock.table}, held for up to {milliseconds} ms by"
+            f" version {step.version} ({step.name})"
+        )
 
 
 def _document(rehearsal: Rehearsal) -> Mapping[str, Any]:
@@ -74,6 +92,7 @@ def _describe(step: RehearsedStep) -> Mapping[str, Any]:
         "down": step.down_milliseconds,
         "again": step.again_milliseconds,
         "locks": [{"table": lock.table, "mode": lock.mode} for lock in step.locks],
+        "rewritten": list(step.rewritten),
         "left": list(step.left),
     }
 
