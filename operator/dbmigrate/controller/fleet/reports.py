@@ -1,7 +1,8 @@
 """Taking the reports of Pods into the status of a wave: each shard is counted once.
 
-Which shards are counted stands in the status beside the counts, and both are written at once. So
-a Pod may go as soon as that is done, and an operator that has just started counts no shard again.
+Which shards are counted stands in the status together with the counts, and both are written at
+once. So a Pod may go as soon as that is done, and an operator that has just started counts no shard
+again.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class Impact:
     table: str | None = None
     """None where no one table is meant."""
     lock: str | None = None
-    """One of LOCKS; None: no lock that gets in anyone's way."""
+    """One of LOCKS; None: no lock that blocks other sessions."""
     notes: tuple[str, ...] = ()
     is_destructive: bool = False
     others: tuple[tuple[str, str], ...] = ()
@@ -279,7 +279,8 @@ def _lock_table(node: Node) -> Said:
 
 
 _MODES = {3: 0, 4: 1, 5: 2, 6: 3, 7: 4, 8: 5}
-"""The server's numbers of the modes, and their places in LOCKS; those below block nobody."""
+"""The server's numbers of the modes, and their places in LOCKS; lower modes block no other
+session."""
 
 
 def _vacuum(node: Node) -> Said:
@@ -314,7 +315,7 @@ def _view(node: Node) -> Said:
 
 
 def _query(_: Node) -> Said:
-    """They lock rows only, which is their purpose; some of them lose data."""
+    """They lock rows alone, as intended; some of them lose data."""
     return None
 
 
@@ -370,4 +371,4 @@ _HARMLESS = frozenset(
     " FetchStmt GrantRoleStmt GrantStmt ListenStmt LoadStmt NotifyStmt PrepareStmt"
     " TransactionStmt UnlistenStmt VariableSetStmt VariableShowStmt".split()
 )
-"""They lock no more than the rows that they write, or what is nobody else's yet."""
+"""They lock only the rows that they write, or objects that no other session uses yet."""
