@@ -144,7 +144,8 @@ def end_of_log(session: Session, history: History) -> Version | None:
     *_, rows = session.query(
         history.guarded_reading(
             f"SELECT to_version FROM {history.log_table} WHERE outcome = 'applied'"
-            " ORDER BY id DESC LIMIT 1"
+            # A note says where the database was, also where the steps were removed.
+            f" OR outcome = '{NOTED}' AND to_version IS NOT NULL ORDER BY id DESC LIMIT 1"
         )
     )
     return history.read_version(rows[0][0]) if rows else None
