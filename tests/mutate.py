@@ -13,6 +13,7 @@ import argparse
 import ast
 import contextlib
 import difflib
+import functools
 import importlib
 import importlib.util
 import json
@@ -219,10 +220,20 @@ def statement_lines(source: str, line: int) -> range:
 
 @dataclass(slots=True)
 class Durations:
-    """A plugin that writes down how long each test takes."""
+    """A plugin that writes down how long each test takes.
+
+    It empties the caches of functions before each test, so that each reaches what it needs.
+    """
 
     file: str
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        modules = [sys.modules[name] for name in list(sys.modules) if name.startswith("dbmigrate")]
+        for value in [value for module in modules for value in vars(module).values()]:
+            if isinstance(value, functools._lru_cache_wrapper):
+                value.cache_clear()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0) + report.duration

@@ -191,9 +191,12 @@ def test_a_cut_report_fits_and_keeps_what_decides(report: Report) -> None:
 def test_a_report_is_cut_only_where_it_does_not_fit() -> None:
     many = tuple(Step(str(n), "create_table", "up", n) for n in range(61))
     report = replace(REPORT, steps=many, steps_total=61)
+    finding = LintFinding("rule", "warning", "1.sql", 1, "says")
+    for each in (report, replace(report, findings=(finding,) * 5)):
+        size = len(each.to_json().encode())
+        for enough in (size, size + 1):
+            assert Report.from_json(each.to_json(limit=enough)) == each
     size = len(report.to_json().encode())
-    for enough in (size, size + 1):
-        assert Report.from_json(report.to_json(limit=enough)) == report
     assert Report.from_json(report.to_json(limit=size - 1)).steps == many[31:]
 
 
@@ -329,7 +332,13 @@ def shortened(character: str, size: int) -> str:
 
 @pytest.mark.parametrize(
     ("character", "limit", "kept"),
-    [("m", 4096, 1024), ("\u00fc", 4096, 512), ("m", 1200, 128), ("\u20ac", 2000, 64)],
+    [
+        ("m", 4096, 1024),
+        ("\u00fc", 4096, 512),
+        ("m", 1200, 128),
+        ("\u20ac", 2000, 64),
+        ("m", 1, 16),
+    ],
 )
 def test_texts_of_an_error_are_halved_until_they_fit(character: str, limit: int, kept: int) -> None:
     error = cut_error(character, 3000, limit=limit)
@@ -373,6 +382,15 @@ def test_a_step_loses_no_data_unless_it_is_said() -> None:
     document = json.loads(losing.to_json())
     assert document["steps"][0]["destructive"] is True
     assert Report.from_json(losing.to_json()) == losing
+
+
+def test_an_error_is_not_retried_unless_it_is_said() -> None:
+    said = replace(REPORT, error=ReportError(Reason.DIRTY, "m", retryable=True))
+    document = json.loads(said.to_json())
+    assert document["error"].pop("retryable") is True
+    read = Report.from_json(json.dumps(document)).error
+    assert read is not None
+    assert read.retryable is False
 
 
 def test_the_newest_steps_are_the_ones_that_are_kept() -> None:
