@@ -40,6 +40,7 @@ WHOLE = frozenset(
     {
         "health.liveness",
         "health.readiness",
+        "health.startup",
         "metrics.dashboard.labels",
         "nodeSelector",
         "podSecurityContext",

@@ -13,6 +13,7 @@ import yaml
 from dbmigrate import __version__
 from dbmigrate.api.names import SCHEMA_VERSION
 from dbmigrate.controller.definitions.install import schema_of
+from dbmigrate.controller.health import SILENCE_SECONDS, START_SECONDS
 from dbmigrate.controller.metrics import Metrics
 from tests.charts.helm import CHART, ROOT, Document, Values, render, run_helm
 from tests.cluster import Cluster, Namespace
@@ -190,6 +191,15 @@ def test_the_pod_is_guarded_as_in_deploy() -> None:
     # helm knows the namespace; kustomize may set another one.
     names = {each["name"] for each in theirs["env"]} - {"POD_NAMESPACE"}
     assert names <= {each["name"] for each in ours["env"]}
+
+
+def test_a_slow_start_fails_no_probe() -> None:
+    """A kubelet posts a Warning event for each failure; /startz may wait for its answer."""
+    (operator,) = next(only("Deployment", render()))["spec"]["template"]["spec"]["containers"]
+    probe = operator["startupProbe"]
+    assert probe["httpGet"]["path"] == "/startz"
+    assert probe["timeoutSeconds"] > START_SECONDS
+    assert probe["failureThreshold"] * probe["periodSeconds"] >= SILENCE_SECONDS
 
 
 def test_every_pod_asks_for_linux_and_gets_no_variables_of_services() -> None:

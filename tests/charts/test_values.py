@@ -249,6 +249,9 @@ SWITCHES: dict[str, Switch] = {
     "revisionHistoryLimit": Switch(3, "Deployment:spec.revisionHistoryLimit", 3),
     "extraArgs": Switch(["--workers=3"], f"Deployment:{OPERATOR}.args", ["--workers=3"]),
     "extraPodSpec": Switch({"dnsPolicy": "Default"}, f"Deployment:{POD}.dnsPolicy", "Default"),
+    "health.startup": Switch(
+        {"failureThreshold": 9}, f"Deployment:{OPERATOR}.startupProbe.failureThreshold", 9
+    ),
     "health.liveness": Switch(
         {"failureThreshold": 9}, f"Deployment:{OPERATOR}.livenessProbe.failureThreshold", 9
     ),
@@ -413,6 +416,7 @@ def read_page() -> list[tuple[str, object, str]]:
         ("metrics.prometheusRule.alerts.dirty.for", "soon"),
         ("networkPolicy.dnsPorts", []),
         ("health.liveness", {"httpGet": {}}),
+        ("health.startup", {"httpGet": {}}),
     ],
 )
 def test_a_wrong_value_is_refused(path: str, value: object) -> None:

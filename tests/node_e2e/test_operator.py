@@ -41,6 +41,16 @@ def test_a_rolling_update_with_runs_in_flight_loses_none(
         status = shop.wait_ready(name=name, deadline=240)["status"]
         assert (status["version"], status["dirty"]) == ("2", False)
         assert shop.applied() == [1, 2]
+    assert read_failed_probes(namespace) == []
+
+
+def read_failed_probes(namespace: Namespace) -> list[str]:
+    """The events about probes of the operators' Pods that run now."""
+    api, place = namespace.cluster.api, f"/api/v1/namespaces/{SYSTEM}"
+    found = [pod["metadata"] for pod in api.get(f"{place}/pods")["items"]]
+    pods = {pod["uid"] for pod in found if "deletionTimestamp" not in pod}
+    events = api.get(f"{place}/events?fieldSelector=reason=Unhealthy")["items"]
+    return [event["message"] for event in events if event["involvedObject"]["uid"] in pods]
 
 
 def test_it_waits_for_an_api_server_that_is_away_at_its_start(

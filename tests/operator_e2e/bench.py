@@ -94,6 +94,9 @@ def measure_burst(cluster: Cluster, namespace: Namespace, operator: Operator, co
     requests = cluster.audit.requests(since=mark, user=account_of(namespace))
     print(f"\nburst of {count}: created in {created:.1f} s, all Ready after {total:.1f} s")
     show_requests(Counter((r.verb, r.resource, r.code) for r in requests), count)
+    writes = sum(request.is_write for request in requests)
+    reads = len(requests) - writes
+    print(f"each: {writes / count:.1f} writes, {reads / count:.1f} reads")
     print(f"resident memory: {resident(operator)} MiB, CPU: {cpu_seconds(operator):.1f} s")
 
 
@@ -115,7 +118,7 @@ def measure_idle(
     writes = Counter(f"{r.verb} {r.resource}" for r in requests if r.is_write)
     print(f"\n{count} idle: looked at all after {looked:.1f} s, writes {dict(writes)}")
     print(f"requests: {dict(Counter(f'{r.verb} {r.resource}' for r in requests))}")
-    print(f"resident memory: {resident(operator)} MiB")
+    print(f"resident memory: {resident(operator)} MiB, CPU: {cpu_seconds(operator):.1f} s")
     mark, used, started = cluster.audit.mark(), cpu_seconds(operator), time.monotonic()
     time.sleep(60)
     span = time.monotonic() - started

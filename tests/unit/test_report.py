@@ -2,7 +2,8 @@
 
 import json
 import operator
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
@@ -10,6 +11,10 @@ from hypothesis import strategies as st
 
 from dbmigrate.printable import lines
 from dbmigrate.report import TERMINATION_MESSAGE_LIMIT, Outcome, Reason, Report, ReportError, Step
+from dbmigrate.report import document as document_module
+from dbmigrate.report import drift as drift_module
+from dbmigrate.report import fleet as fleet_module
+from dbmigrate.report import preparation as preparation_module
 from dbmigrate.report.bounds import DIFFERENCES_LIMIT
 from dbmigrate.report.drift import ReportedDifference, ReportedDrift
 from dbmigrate.report.fleet import FleetCounts, FleetFailure, FleetReport
@@ -186,9 +191,12 @@ def test_a_cut_report_fits_and_keeps_what_decides(report: Report) -> None:
 def test_a_report_is_cut_only_where_it_does_not_fit() -> None:
     many = tuple(Step(str(n), "create_table", "up", n) for n in range(61))
     report = replace(REPORT, steps=many, steps_total=61)
+    finding = LintFinding("rule", "warning", "1.sql", 1, "says")
+    for each in (report, replace(report, findings=(finding,) * 5)):
+        size = len(each.to_json().encode())
+        for enough in (size, size + 1):
+            assert Report.from_json(each.to_json(limit=enough)) == each
     size = len(report.to_json().encode())
-    for enough in (size, size + 1):
-        assert Report.from_json(report.to_json(limit=enough)) == report
     assert Report.from_json(report.to_json(limit=size - 1)).steps == many[31:]
 
 
@@ -227,8 +235,55 @@ def test_of_a_fleets_failures_as_many_are_kept_as_fit() -> None:
     for kept in (50, 49, 48, 1, 0):
         fits = replace(REPORT, fleet=replace(fleet, failures=failures[:kept]))
         limit = len(fits.to_json().encode())
-        cut = Report.from_json(replace(REPORT, fleet=fleet).to_json(limit))
-        assert cut.fleet == fits.fleet
+        assert Report.from_json(replace(REPORT, fleet=fleet).to_json(limit)) == fits
+
+
+def test_of_a_drifts_differences_as_many_are_kept_as_fit() -> None:
+    shown = tuple(ReportedDifference("added", "table", f"t{n}") for n in range(DIFFERENCES_LIMIT))
+    drift = ReportedDrift(100, "0f" * 32, shown)
+    for kept in (20, 19, 2, 1, 0):
+        fits = replace(REPORT, drift=replace(drift, differences=shown[:kept]))
+        limit = len(fits.to_json().encode())
+        assert Report.from_json(replace(REPORT, drift=drift).to_json(limit)) == fits
+
+
+def test_what_a_report_leaves_out_says_nothing() -> None:
+    modules = (document_module, drift_module, fleet_module, preparation_module)
+    kinds = {each for module in modules for each in vars(module).values() if is_dataclass(each)}
+    assert {Report, ReportError, ReportedDrift, FleetCounts, Backup, Step} <= kinds
+    for kind in kinds:
+        for each in fields(kind):
+            if each.name != "schema_version" and each.default is not MISSING:
+                assert each.default in (None, False, 0, "", ()), (kind, each.name)
+
+
+def test_what_is_dropped_is_dropped_in_this_order() -> None:
+    """Each smaller limit drops the next part, and only that one."""
+    failure = FleetFailure("t", "failed", Reason.STATEMENT_FAILED)
+    finding = LintFinding("rule", "warning", "1.sql", 1, "says")
+    difference = ReportedDifference("added", "table", "t", "details", "undo")
+    fleet = FleetReport(FleetCounts(total=1), failures=(failure,))
+    drift = ReportedDrift(1, "0f" * 32, (difference,))
+    whole = replace(REPORT, command="c" * 257, changed=("1.sql",), steps=REPORT.steps * 3)
+    whole = replace(whole, fleet=fleet, drift=drift, findings=(finding,) * 4)
+    without_undo = replace(difference, undo=None)
+    sizes = [whole]
+    changes: list[dict[str, Any]] = [
+        {"fleet": replace(fleet, failures=())},
+        {"drift": replace(drift, differences=(without_undo,))},
+        {"drift": replace(drift, differences=(replace(without_undo, details=None),))},
+        {"drift": replace(drift, differences=())},
+        {"findings": (finding,) * 3},
+        {"steps": REPORT.steps},
+        {"steps": ()},
+        {"changed": (), "findings": ()},
+        {"command": "c" * 256},
+    ]
+    for each in changes:
+        sizes.append(replace(sizes[-1], **each))
+    for smaller in sizes:
+        assert Report.from_json(whole.to_json(len(smaller.to_json().encode()))) == smaller
+    assert whole.to_json(limit=1) == sizes[-1].to_json()
 
 
 def test_of_each_text_and_list_so_much_is_read() -> None:
@@ -277,7 +332,13 @@ def shortened(character: str, size: int) -> str:
 
 @pytest.mark.parametrize(
     ("character", "limit", "kept"),
-    [("m", 4096, 1024), ("\u00fc", 4096, 512), ("m", 1200, 128), ("\u20ac", 2000, 64)],
+    [
+        ("m", 4096, 1024),
+        ("\u00fc", 4096, 512),
+        ("m", 1200, 128),
+        ("\u20ac", 2000, 64),
+        ("m", 1, 16),
+    ],
 )
 def test_texts_of_an_error_are_halved_until_they_fit(character: str, limit: int, kept: int) -> None:
     error = cut_error(character, 3000, limit=limit)
@@ -321,6 +382,15 @@ def test_a_step_loses_no_data_unless_it_is_said() -> None:
     document = json.loads(losing.to_json())
     assert document["steps"][0]["destructive"] is True
     assert Report.from_json(losing.to_json()) == losing
+
+
+def test_an_error_is_not_retried_unless_it_is_said() -> None:
+    said = replace(REPORT, error=ReportError(Reason.DIRTY, "m", retryable=True))
+    document = json.loads(said.to_json())
+    assert document["error"].pop("retryable") is True
+    read = Report.from_json(json.dumps(document)).error
+    assert read is not None
+    assert read.retryable is False
 
 
 def test_the_newest_steps_are_the_ones_that_are_kept() -> None:

@@ -1,14 +1,16 @@
-"""The HTTP endpoints of the operator: /metrics, /healthz and /readyz.
+"""The HTTP endpoints of the operator: /metrics, /healthz, /readyz and /startz.
 
-They are served from a thread, so that they answer while the event loop is busy;
+They are served from threads, so that they answer while the event loop is busy;
 /healthz reports whether the event loop runs. Each requested address answers all
-three paths. An address without a host stands for all addresses of the machine, of
-IPv6 and of IPv4.
+paths.
+
+A kubelet posts a Warning event for each probe that fails, so a start must not fail one,
+however slow the node is. The startup probe asks /startz, which waits for the operator to
+be ready; the readiness probe comes after it.
 """
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -24,64 +26,28 @@ PLAIN = "text/plain; charset=utf-8"
 Question = Callable[[], bool]
 
 
-class ListenError(Exception):
-    """Listening at an address failed; the message says at which, and why."""
-
-
 class Endpoints(ThreadingHTTPServer):
-    """The server, with what it needs to answer. Raises ListenError."""
+    """The server, with what it needs to answer."""
 
     daemon_threads = True
-    request_queue_size = 64
 
     def __init__(
         self,
-        address: tuple[str, int],
+        listener: socket.socket,
         registry: CollectorRegistry,
         *,
         is_alive: Question,
         is_ready: Question,
+        has_started: Question,
     ) -> None:
-        super().__init__(address, _Handler, bind_and_activate=False)
+        """`listener` listens already. An answer of `has_started` may take long."""
+        super().__init__(listener.getsockname(), _Handler, bind_and_activate=False)
         # The socket that the base class has made is of IPv4, and not bound.
         self.socket.close()
-        self.socket = listen(address, backlog=self.request_queue_size)
-        self.server_address = self.socket.getsockname()
+        self.socket = listener
+        self.server_address = listener.getsockname()
         self.registry = registry
-        self.questions = {"/healthz": is_alive, "/readyz": is_ready}
-
-
-def listen(address: tuple[str, int], *, backlog: int) -> socket.socket:
-    """A socket that listens at a host and port. Raises ListenError.
-
-    Without a host, and at `::`, it takes connections of both families where the machine has IPv6;
-    of a name with several addresses the first that can be bound is taken.
-    """
-    host, port = address
-    if not host:
-        host = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as problem:
-        raise ListenError(f"{_write_address(address)} is no address: {problem}") from problem
-    problems = []
-    for family, _type, _protocol, _name, place in found:
-        both = host == "::" and socket.has_dualstack_ipv6()
-        try:
-            return socket.create_server(
-                place,
-                family=family,
-                backlog=backlog,
-                dualstack_ipv6=both,
-            )
-        except OSError as problem:
-            problems.append(os.strerror(problem.errno) if problem.errno else str(problem))
-    raise ListenError(f"cannot listen at {_write_address(address)}: {', '.join(problems)}")
-
-
-def _write_address(address: tuple[str, int]) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.questions = {"/healthz": is_alive, "/readyz": is_ready, "/startz": has_started}
 
 
 class _Handler(BaseHTTPRequestHandler):

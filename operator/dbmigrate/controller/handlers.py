@@ -20,54 +20,42 @@ Body = Any
 """kopf's view of a body: a mapping like the document, and more."""
 
 
-def register(registry: kopf.OperatorRegistry, watch: Watch) -> None:
-    """Connect the watch streams to their receiver."""
-    migrations = (GROUP, VERSION, MIGRATIONS)
-    actions = (GROUP, VERSION, ACTIONS)
-    jobs = ("batch", "v1", "jobs")
-    pods = ("", "v1", "pods")
-    config_maps = ("", "v1", "configmaps")
+def register(registry: kopf.OperatorRegistry, watch: Watch, sets: SetWatch | None) -> None:
+    """Connect the watch streams to their receivers: one handler for each kind, since kopf's own
+    work for a handler costs more than what is done in it. `sets`: None where they are not
+    installed."""
 
-    @kopf.on.event(*migrations, registry=registry, id="migration-event")
+    @kopf.on.event(GROUP, VERSION, MIGRATIONS, registry=registry, id="migration-event")
     async def on_migration(type: str | None, body: Body, **_: Any) -> None:
         watch.on_migration(body, is_gone=type == "DELETED")
 
-    @kopf.on.event(*actions, registry=registry, id="action-event")
+    @kopf.on.event(GROUP, VERSION, ACTIONS, registry=registry, id="action-event")
     async def on_action(type: str | None, body: Body, **_: Any) -> None:
         watch.on_action(body, is_gone=type == "DELETED")
+        if sets is not None:
+            sets.on_action(body, is_gone=type == "DELETED")
 
-    @kopf.on.event(*jobs, registry=registry, id="job-event")
+    @kopf.on.event("batch", "v1", "jobs", registry=registry, id="job-event")
     async def on_job(type: str | None, body: Body, **_: Any) -> None:
         watch.on_job(body, is_gone=type == "DELETED")
+        if sets is not None:
+            sets.on_job(body, is_gone=type == "DELETED")
 
-    @kopf.on.event(*pods, registry=registry, id="pod-event")
+    @kopf.on.event("", "v1", "pods", registry=registry, id="pod-event")
     async def on_pod(type: str | None, body: Body, **_: Any) -> None:
         watch.on_pod(body, is_gone=type == "DELETED")
+        if sets is not None:
+            sets.on_pod(body, is_gone=type == "DELETED")
 
-    @kopf.on.event(*config_maps, registry=registry, id="config-map-event")
+    @kopf.on.event("", "v1", "configmaps", registry=registry, id="config-map-event")
     async def on_config_map(type: str | None, body: Body, **_: Any) -> None:
         watch.on_config_map(body, is_gone=type == "DELETED")
+        if sets is not None:
+            sets.on_config_map(body)
 
-
-def register_sets(registry: kopf.OperatorRegistry, watch: SetWatch) -> None:
-    """The same for sets, where they are installed."""
+    if sets is None:
+        return
 
     @kopf.on.event(GROUP, VERSION, SETS, registry=registry, id="set-event")
     async def on_set(type: str | None, body: Body, **_: Any) -> None:
-        watch.on_set(body, is_gone=type == "DELETED")
-
-    @kopf.on.event(GROUP, VERSION, ACTIONS, registry=registry, id="set-action-event")
-    async def on_action(type: str | None, body: Body, **_: Any) -> None:
-        watch.on_action(body, is_gone=type == "DELETED")
-
-    @kopf.on.event("batch", "v1", "jobs", registry=registry, id="set-job-event")
-    async def on_job(type: str | None, body: Body, **_: Any) -> None:
-        watch.on_job(body, is_gone=type == "DELETED")
-
-    @kopf.on.event("", "v1", "pods", registry=registry, id="set-pod-event")
-    async def on_pod(type: str | None, body: Body, **_: Any) -> None:
-        watch.on_pod(body, is_gone=type == "DELETED")
-
-    @kopf.on.event("", "v1", "configmaps", registry=registry, id="set-config-map-event")
-    async def on_config_map(body: Body, **_: Any) -> None:
-        watch.on_config_map(body)
+        sets.on_set(body, is_gone=type == "DELETED")

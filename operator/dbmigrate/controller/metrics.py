@@ -8,14 +8,15 @@ as they happen.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
+from sys import intern
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dbmigrate.api.conditions import Truth
+from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.api.fleet.status import SetStatus, Totals
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.controller.watches.observed import Key
@@ -26,16 +27,46 @@ LOOK_BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10)
 NAMES = ("namespace", "name")
 
 
+Conditions = tuple[tuple[ConditionType, Truth], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the series show of a status. Of ten thousand whole ones the memory is too large."""
+
+    version: str
+    target: str
+    conditions: Conditions
+    dirty: bool | None
+    pending: int | None
+    differences: int | None
+    succeeded_at: float | None
+
+
 class States(Collector):
     """One set of series for each existing resource."""
 
     def __init__(self) -> None:
-        self._statuses: dict[Key, MigrationStatus] = {}
+        self._states: dict[Key, _State] = {}
         self._answers: dict[Key, float] = {}
+        self._conditions: dict[Conditions, Conditions] = {}
+        """Each combination that occurs, once: most resources have the same."""
 
     def put(self, key: Key, status: MigrationStatus) -> None:
         """The resource's newest status."""
-        self._statuses[key] = status
+        last, drift = status.last_run, status.drift
+        has_succeeded = last is not None and last.has_succeeded
+        ended = last.finished_at if last is not None and has_succeeded else None
+        conditions = tuple((found.type, found.status) for found in status.conditions)
+        self._states[key] = _State(
+            version=intern(status.version or ""),
+            target=intern(status.target or ""),
+            conditions=self._conditions.setdefault(conditions, conditions),
+            dirty=status.dirty,
+            pending=status.pending,
+            differences=drift.differences_total if drift and drift.checked_at else None,
+            succeeded_at=ended.timestamp() if ended is not None else None,
+        )
 
     def answered(self, key: Key, moment: datetime) -> None:
         """The time at which the resource's database last answered."""
@@ -43,69 +74,62 @@ class States(Collector):
 
     @property
     def keys(self) -> tuple[Key, ...]:
-        """The resources that there is something of."""
-        return tuple({**self._statuses, **dict.fromkeys(self._answers)})
+        """The resources with a status or an answer."""
+        return tuple({**self._states, **dict.fromkeys(self._answers)})
 
     def drop(self, key: Key) -> None:
         """The resource has been deleted."""
-        self._statuses.pop(key, None)
+        self._states.pop(key, None)
         self._answers.pop(key, None)
 
     def clear(self) -> None:
         """Another operator reports it from now on."""
-        self._statuses.clear()
+        self._states.clear()
         self._answers.clear()
 
     def collect(self) -> Iterable[Metric]:
         """All series as they are now. prometheus_client calls it in a separate thread."""
-        condition = GaugeMetricFamily(
+        condition = _gauge(
             "dbmigrate_migration_condition",
             "1 for the status that a condition has, 0 for the others",
-            labels=[*NAMES, "type", "status"],
+            "type",
+            "status",
         )
-        info = GaugeMetricFamily(
+        info = _gauge(
             "dbmigrate_migration_info",
             "Always 1; its labels are the version of the database and the target",
-            labels=[*NAMES, "version", "target"],
+            "version",
+            "target",
         )
-        dirty = GaugeMetricFamily(
-            "dbmigrate_migration_dirty", "1 while a step was begun and not finished", labels=NAMES
-        )
-        pending = GaugeMetricFamily(
-            "dbmigrate_migration_pending", "Migrations that are not applied yet", labels=NAMES
-        )
-        success = GaugeMetricFamily(
+        dirty = _gauge("dbmigrate_migration_dirty", "1 while a step was begun and not finished")
+        pending = _gauge("dbmigrate_migration_pending", "Migrations that are not applied yet")
+        success = _gauge(
             "dbmigrate_migration_last_success_timestamp_seconds",
             "When the last run ended that succeeded",
-            labels=NAMES,
         )
-        answer = GaugeMetricFamily(
+        answer = _gauge(
             "dbmigrate_migration_last_answer_timestamp_seconds",
             "When the database last answered a run or a check",
-            labels=NAMES,
         )
-        drift = GaugeMetricFamily(
+        drift = _gauge(
             "dbmigrate_migration_schema_differences",
             "Objects in which the live schema differs from what the applied migrations make",
-            labels=NAMES,
         )
         for key, moment in list(self._answers.items()):
             answer.add_metric(key, moment)
-        for key, status in list(self._statuses.items()):
-            info.add_metric([*key, status.version or "", status.target or ""], 1)
-            for found in status.conditions:
+        for key, state in list(self._states.items()):
+            info.add_metric([*key, state.version, state.target], 1)
+            for kind, status in state.conditions:
                 for truth in Truth:
-                    labels = [*key, found.type.value, truth.value]
-                    condition.add_metric(labels, float(found.status is truth))
-            if status.dirty is not None:
-                dirty.add_metric(key, float(status.dirty))
-            if status.pending is not None:
-                pending.add_metric(key, status.pending)
-            if status.drift is not None and status.drift.checked_at is not None:
-                drift.add_metric(key, status.drift.differences_total)
-            last = status.last_run
-            if last is not None and last.has_succeeded and last.finished_at is not None:
-                success.add_metric(key, last.finished_at.timestamp())
+                    condition.add_metric([*key, kind.value, truth.value], float(status is truth))
+            if state.dirty is not None:
+                dirty.add_metric(key, float(state.dirty))
+            if state.pending is not None:
+                pending.add_metric(key, state.pending)
+            if state.differences is not None:
+                drift.add_metric(key, state.differences)
+            if state.succeeded_at is not None:
+                success.add_metric(key, state.succeeded_at)
         return [condition, info, dirty, pending, success, answer, drift]
 
 
@@ -129,20 +153,23 @@ class SetStates(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """All series as they are now. prometheus_client calls it in a separate thread."""
-        condition = GaugeMetricFamily(
+        condition = _gauge(
             "dbmigrate_set_condition",
             "1 for the status that a condition of a set has, 0 for the others",
-            labels=[*NAMES, "type", "status"],
+            "type",
+            "status",
         )
-        targets = GaugeMetricFamily(
+        targets = _gauge(
             "dbmigrate_set_targets",
             "Targets of a wave, by their state; those not reported yet are in total alone",
-            labels=[*NAMES, "wave", "state"],
+            "wave",
+            "state",
         )
-        phase = GaugeMetricFamily(
+        phase = _gauge(
             "dbmigrate_set_wave_phase",
             "1 for the phase that a wave of a set is in",
-            labels=[*NAMES, "wave", "phase"],
+            "wave",
+            "phase",
         )
         for key, status in list(self._statuses.items()):
             for found in status.conditions:
@@ -155,6 +182,10 @@ class SetStates(Collector):
                     labels = [*key, wave.name, each.name]
                     targets.add_metric(labels, getattr(wave.totals, each.name))
         return [condition, targets, phase]
+
+
+def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, labels=[*NAMES, *labels])
 
 
 class Metrics:

@@ -1,8 +1,8 @@
 """The operator as a whole: one process, one event loop.
 
-kopf watches, the work queue orders the resources, the reconciler does the work.
-All three end together: on a stop, or when any of them fails, because an operator
-with one part missing looks alive and does nothing.
+kopf watches, the work queue orders the resources, the reconciler does the work. All three end
+together: on a stop, or when any of them fails, because an operator without one of them would appear
+healthy and do nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import logging
 import secrets
 import socket
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from dbmigrate.controller.definitions.presence import check_schema, find_resourc
 from dbmigrate.controller.endpoints import Endpoints, served
 from dbmigrate.controller.fleet.reconciler import SetReconciler, Surroundings
 from dbmigrate.controller.fleet.watch import SetWatch
-from dbmigrate.controller.handlers import register, register_sets
+from dbmigrate.controller.handlers import register
 from dbmigrate.controller.health import Health
 from dbmigrate.controller.leadership.elector import Elector
 from dbmigrate.controller.leadership.standby import work_as_leader
@@ -53,18 +54,23 @@ _IDENTITY: Any = "dbmigrate-operator"
 """A text to kopf as well, which gives it a type in a private module."""
 
 
-async def run_operator(config: Config) -> None:
-    """Run until SIGTERM or SIGINT. Raises ClusterError without a cluster."""
+async def run_operator(config: Config, listeners: Iterable[socket.socket]) -> None:
+    """Run until SIGTERM or SIGINT. Raises ClusterError without a cluster.
+
+    `listeners`: where the probes and Prometheus are answered.
+    """
     cluster = await Cluster.connect(connections=config.workers, selector=config.selector)
     metrics, health = Metrics(__version__), Health()
     beating = asyncio.create_task(health.beat(), name="health")
     try:
         with ExitStack() as serving:
-            for address in dict.fromkeys((config.health, config.metrics)):
-                if address is None:
-                    continue
+            for listener in listeners:
                 endpoints = Endpoints(
-                    address, metrics.registry, is_alive=health.is_alive, is_ready=health.is_ready
+                    listener,
+                    metrics.registry,
+                    is_alive=health.is_alive,
+                    is_ready=health.is_ready,
+                    has_started=health.has_started,
                 )
                 serving.enter_context(served(endpoints))
             while await find_resources(cluster) and await _serve(config, cluster, metrics, health):
@@ -108,9 +114,9 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
     if config.selector:
         await cluster.check_selector(next(iter(config.namespaces), None))
     await watch.take_stock(cluster, config.namespaces)
-    register(registry, watch)
     around = Surroundings(version, cluster_name, names_ids)
-    sets = await _serve_sets(config, cluster, registry, metrics, around)
+    sets = await _serve_sets(config, cluster, metrics, around)
+    register(registry, watch, sets.watch if sets is not None else None)
     missing = asyncio.Event()
     register_login(registry, cluster.configuration, missing.set, streams.hear)
     work = asyncio.create_task(
@@ -154,7 +160,7 @@ class _Sets:
     reconciler: SetReconciler
 
     def wake_all(self) -> None:
-        """Each of them is looked at."""
+        """Reconcile all of them."""
         for key in self.watch.list_keys():
             self.wakes.wake(key)
 
@@ -162,7 +168,6 @@ class _Sets:
 async def _serve_sets(
     config: Config,
     cluster: Cluster,
-    registry: kopf.OperatorRegistry,
     metrics: Metrics,
     around: Surroundings,
 ) -> _Sets | None:
@@ -193,7 +198,6 @@ async def _serve_sets(
         )
     )
     await watch.take_stock(cluster, config.namespaces)
-    register_sets(registry, watch)
     return _Sets(watch, wakes, looks[0])
 
 
@@ -229,8 +233,10 @@ async def _work(
             if sets is not None:
                 sets.reconciler.begin()
 
-    async def work() -> None:
-        # Whatever was left half done, by another operator or by this one, is looked at.
+    async def wake_all() -> None:
+        # Work that was left unfinished, by another operator or by this one, is taken up.
+        if sets is not None:
+            sets.wake_all()
         while True:
             try:
                 await watch.wake_all(cluster, config.namespaces)
@@ -238,11 +244,12 @@ async def _work(
             except ClusterError as problem:
                 log.warning("the resources can't be listed, tried again: %s", problem)
                 await asyncio.sleep(LIST_SECONDS)
-        if sets is not None:
-            sets.wake_all()
+
+    async def work() -> None:
         async with asyncio.TaskGroup() as group:
             for each in [wakes, *([sets.wakes] if sets is not None else [])]:
                 group.create_task(each.run())
+            group.create_task(wake_all())
 
     if config.lease is None:
         metrics.lead(True)
@@ -260,7 +267,8 @@ def read_clock() -> datetime:
 
 
 def report_failure(key: Key, error: Exception, *, kind: str = OF_MIGRATIONS.kind) -> None:
-    """A look has failed and will be repeated: log it, with a traceback for a fault of the code."""
+    """Log a failed reconciliation, which will be repeated; with a traceback for an error of the
+    code."""
     fields = {"namespace": key[0], kind: key[1]}
     if isinstance(error, Conflict):
         log.debug(describe_failure(error), extra=fields)

@@ -30,6 +30,8 @@ def configure(settings: kopf.OperatorSettings, *, selector: str = "") -> kopf.Op
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
     settings.networking.enforce_retry_after = True
+    # A stream on which not even a bookmark arrives (one a minute) is opened again.
+    settings.watching.inactivity_timeout = 150
     # An API server that is away is retried without end, at most every 21 s.
     settings.networking.error_backoffs = [1, 1, 2, 3, 5, 8, 13, 21] + [21] * 1000
     # The operator posts its events itself: kopf's have random names and would repeat.
@@ -43,5 +45,8 @@ def configure(settings: kopf.OperatorSettings, *, selector: str = "") -> kopf.Op
     settings.persistence.progress_storage = NoProgressStorage()
     # At the end a look may finish its writes; the Pod's grace period is 30 s.
     settings.queueing.exit_timeout = 10
+    # Each object that is shown has a task, which keeps its body for this time. At the start
+    # these are all objects; the default of 5 s means all bodies at a time.
+    settings.queueing.idle_timeout = 0.2
     settings.process.ultimate_exiting_timeout = 25
     return settings

@@ -15,6 +15,7 @@ _WIDER = {
     "bigint": ("numeric",),
     "real": ("double precision",),
     "character varying": ("text",),
+    "text": ("character varying",),
     "character": ("text",),
     "date": ("timestamp without time zone",),
     "cidr": ("inet",),
@@ -23,6 +24,8 @@ _WIDER = {
 }
 """Where no value changes its meaning."""
 _TEXTS = ("text", "character varying")
+_UNITS = ("year", "month", "day", "hour", "minute")
+"""To which an interval may be rounded, the largest first."""
 
 
 def using(column: str, before: str, after: str, ways: Ways, *, type_name: str) -> str | None:
@@ -54,38 +57,53 @@ def through_text(column: str, before: str, type_name: str) -> str:
 def may_lose(before: str, after: str, before_full: str, after_full: str) -> bool:
     """Whether values may change without an error."""
     if before == after:
-        return _scale(after_full) < _scale(before_full)
+        return _digits(after_full) < _digits(before_full)
     if before in ("bigint", "integer", "smallint") and after in ("bigint", "integer", "smallint"):
         return False
-    return after not in _WIDER.get(before, ()) and after != "text"
+    if after in _WIDER.get(before, ()):
+        return after == "numeric" and _digits(after_full) < 0
+    return after != "text"
 
 
 def is_rewritten(before: str, after: str, before_full: str, after_full: str) -> bool:
     """Whether all rows are rewritten, under a lock that blocks everyone."""
     if (before, after) in (("character varying", "text"), ("text", "character varying")):
         return after_full != after
-    if before == after == "character varying" or before == after == "numeric":
-        is_free = after_full == after
-        return not (is_free or _grows(before_full, after_full))
-    return before != after
+    if before != after:
+        return True
+    if after_full == before_full:
+        return False
+    if before.startswith(_TIMES) and not before.endswith("[]"):
+        return _digits(after_full) < _digits(before_full)
+    if not _limits(after_full) and not after_full.startswith("interval "):
+        return False
+    return before not in ("character varying", "bit varying", "numeric") or not _grows(
+        before_full, after_full
+    )
+
+
+_TIMES = ("time", "interval")
 
 
 def _limits(full: str) -> tuple[int, ...]:
     inside = full.partition("(")[2].partition(")")[0]
-    return tuple(int(each) for each in inside.split(",") if each.strip().lstrip("-").isdigit())
+    return tuple(int(each) for each in inside.split(",") if each)
 
 
-def _scale(full: str) -> int:
+def _digits(full: str) -> int:
+    """How many digits after the point are kept; below 0: fewer than those before it."""
     limits = _limits(full)
-    if not full.startswith("numeric"):
-        return limits[0] if full.startswith(("timestamp", "time", "interval")) and limits else 0
-    return limits[1] if len(limits) > 1 else 0 if limits else 1000
+    if full.startswith("numeric"):
+        return limits[1] if len(limits) > 1 else 0 if limits else 16383
+    if not full.startswith(_TIMES):
+        return 0
+    unit = full.removesuffix("[]").rpartition(" ")[2]
+    if unit in _UNITS:
+        return _UNITS.index(unit) - len(_UNITS)
+    return limits[0] if limits else 6
 
 
 def _grows(before_full: str, after_full: str) -> bool:
+    """Whether there is as much room before the point, and exactly as much after it."""
     old, new = _limits(before_full), _limits(after_full)
-    if not old:
-        return False
-    if len(old) == 2 and len(new) == 2:
-        return new[0] >= old[0] and new[1] == old[1]
-    return len(old) == len(new) and new >= old
+    return bool(old) and new[0] >= old[0] and _digits(before_full) == _digits(after_full)

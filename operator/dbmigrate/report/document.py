@@ -205,7 +205,7 @@ def _refuse_later(raw: dict[str, Any]) -> None:
 
 
 _FEW_FINDINGS = 3
-"""Where room is short, the worst that stay beside the steps."""
+"""Where room is short, the number of findings that are kept in addition to the steps: the worst."""
 
 
 def _dump(report: Report) -> str:
@@ -215,33 +215,35 @@ def _dump(report: Report) -> str:
 
 
 def _cut(report: Report, limit: int) -> str:
-    """Drop failures of a fleet, differences, findings and the oldest steps, then halve the error's
-    texts, until the report fits."""
-    while report.fleet is not None and report.fleet.failures:
-        text = _dump(report)
+    """The first of the smaller reports that fits, or else the smallest."""
+    text = ""
+    for smaller in _cut_report(report):
+        text = _dump(smaller)
         if len(text.encode()) <= limit:
-            return text
-        fleet = report.fleet
-        report = replace(report, fleet=replace(fleet, failures=fleet.failures[:-1]))
+            break
+    return text
+
+
+def _cut_report(report: Report) -> Iterator[Report]:
+    """The same with less and less: without failures of a fleet, differences, findings and the
+    oldest steps, then with the error's texts halved."""
+    fleet = report.fleet
+    if fleet is not None:
+        for count in range(len(fleet.failures) - 1, -1, -1):
+            report = replace(report, fleet=replace(fleet, failures=fleet.failures[:count]))
+            yield report
     if report.drift is not None:
         for drift in _cut_drift(report.drift):
             report = replace(report, drift=drift)
-            text = _dump(report)
-            if len(text.encode()) <= limit:
-                return text
-    if len(report.findings) > _FEW_FINDINGS:
-        report = replace(report, findings=report.findings[:_FEW_FINDINGS])
-        text = _dump(report)
-        if len(text.encode()) <= limit:
-            return text
-    steps = report.steps
-    while steps:
-        steps = steps[len(steps) // 2 + 1 :]
-        text = _dump(replace(report, steps=steps))
-        if len(text.encode()) <= limit:
-            return text
-    report, error = replace(report, steps=(), changed=(), findings=()), report.error
-    size = 1024
+            yield report
+    report = replace(report, findings=report.findings[:_FEW_FINDINGS])
+    yield report
+    while report.steps:
+        report = replace(report, steps=report.steps[len(report.steps) // 2 + 1 :])
+        yield report
+    report = replace(report, changed=(), findings=())
+    yield report
+    error, size = report.error, 1024
     while error is not None and size >= 16:
         error = replace(
             error,
@@ -251,11 +253,10 @@ def _cut(report: Report, limit: int) -> str:
             excerpt=_shorten(error.excerpt, size // 2),
             file=_shorten(error.file, 256),
         )
-        text = _dump(replace(report, error=error))
-        if len(text.encode()) <= limit:
-            return text
+        report = replace(report, error=error)
+        yield report
         size //= 2
-    return _dump(replace(report, error=error, command=report.command[:256]))
+    yield replace(report, command=report.command[:256])
 
 
 def _cut_drift(drift: ReportedDrift) -> Iterator[ReportedDrift]:

@@ -15,7 +15,10 @@ VARCHAR, STAMP = "character varying", "timestamp without time zone"
 def parts(full: str) -> str:
     """The type without its limits."""
     before, _, behind = full.partition("(")
-    return (before + behind.partition(")")[2]).strip()
+    name = (before + behind.partition(")")[2]).strip()
+    if name.startswith("interval"):
+        return "interval[]" if name.endswith("[]") else "interval"
+    return "character" if name == "bpchar" else name
 
 
 @pytest.mark.parametrize(
@@ -46,7 +49,23 @@ def parts(full: str) -> str:
         ("integer", "text", False),
         ("jsonb", "json", True),
         ("json", "jsonb", False),
-        ("text", "character varying", True),
+        ("text", "character varying", False),
+        ("text", "character varying(10)", False),
+        ("integer", "numeric(10,2)", False),
+        ("integer", "numeric(10,-2)", True),
+        ("numeric", "numeric(1000,1000)", True),
+        ("timestamp without time zone", "timestamp(0) without time zone", True),
+        ("timestamp(3) without time zone", "timestamp without time zone", False),
+        ("timestamp(6) with time zone", "timestamp with time zone", False),
+        ("time without time zone", "time(5) without time zone", True),
+        ("timestamp without time zone[]", "timestamp(0) without time zone[]", True),
+        ("interval", "interval day to second(3)", True),
+        ("interval", "interval minute", True),
+        ("interval hour", "interval", False),
+        ("interval hour", "interval minute(0)", False),
+        ("interval day[]", "interval month[]", True),
+        ("interval month", "interval year to month", False),
+        ("interval month", "interval year", True),
     ],
 )
 def test_a_change_may_lose_what_the_new_type_has_no_room_for(
@@ -78,6 +97,20 @@ def test_a_change_may_lose_what_the_new_type_has_no_room_for(
         ("numeric", "numeric(10,2)", True),
         ("integer", "bigint", True),
         ("integer", "integer", False),
+        ("character(4)", "character(9)", True),
+        ("character(4)", "bpchar", False),
+        ("bit varying(4)", "bit varying(9)", False),
+        ("bit varying(9)", "bit varying(4)", True),
+        ("bit varying", "bit varying(4)", True),
+        ("timestamp without time zone", "timestamp(3) without time zone", True),
+        ("timestamp(3) without time zone", "timestamp(6) without time zone", False),
+        ("timestamp(6) without time zone", "timestamp without time zone", False),
+        ("interval", "interval day", True),
+        ("interval day", "interval", False),
+        ("interval[]", "interval day[]", True),
+        ("interval day[]", "interval[]", False),
+        ("character varying(4)[]", "character varying(9)[]", True),
+        ("character varying(4)[]", "character varying[]", False),
     ],
 )
 def test_a_change_writes_the_table_again_unless_every_value_stays_as_it_is(

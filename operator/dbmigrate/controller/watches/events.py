@@ -11,6 +11,7 @@ a Pod are none that a decision reads.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -23,7 +24,7 @@ from dbmigrate.controller.decisions.files import read_migrations
 from dbmigrate.controller.jobs.job_object import parse_run
 from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.reading import read
-from dbmigrate.controller.watches.observed import Key, Observed
+from dbmigrate.controller.watches.observed import Key, News, Observed
 from dbmigrate.controller.watches.work_queue import WorkQueue
 
 Body = Mapping[str, Any]
@@ -51,7 +52,7 @@ class Watch:
         """
         kinds: dict[ResourceKind, Callable[[Body], object]] = {
             ResourceKind.CONFIG_MAPS: self._remember_config_map,
-            ResourceKind.MIGRATIONS: self._remember_migration,
+            ResourceKind.MIGRATIONS: self._list_migration,
             ResourceKind.ACTIONS: partial(_record, _read_order, self._observed.see_action),
             ResourceKind.JOBS: partial(_record, parse_run, self._observed.see_run),
             ResourceKind.PODS: partial(_record, parse_pod, self._observed.see_pod),
@@ -64,23 +65,37 @@ class Watch:
     async def wake_all(self, cluster: Cluster, namespaces: tuple[str, ...]) -> None:
         """Wake every resource, with bodies that a few lists have shown, not a request for each.
 
+        Most are idle: the look at one is over before the next one is listed, and its body is
+        dropped. Ten thousand bodies that wait at a time would take too much memory.
+
         Raises ClusterError.
         """
+        listed: set[Key] = set()
         for namespace in namespaces or (None,):
             async for body in cluster.list_all(ResourceKind.MIGRATIONS, namespace):
+                key = _key(body)
+                listed.add(key)
+                self._list_migration(body)
                 self._observed.see_body(body)
+                self._wakes.wake(key)
+                await asyncio.sleep(0)
         for key in self._observed.list_keys():
-            self._wakes.wake(key)
+            if key not in listed:
+                self._wakes.wake(key)
 
     def on_migration(self, body: Body, *, is_gone: bool) -> None:
         """A resource has been created, changed or deleted."""
         key = _key(body)
         if not is_gone:
+            news = self._observed.see_version(dict(body))
+            if news is News.NOTHING:
+                return
             self._observed.see_body(dict(body))
             if not self._is_leading():
                 # It may be long until a look drops the body: ten thousand of them are large.
                 self._observed.drop_body(key)
-            self._remember_migration(body)
+            if news is News.SPEC:
+                self._remember_migration(body)
             self._wakes.wake(key)
             return
         for waiting in self._observed.forget_migration(key, body["metadata"]["uid"]):
@@ -127,6 +142,10 @@ class Watch:
             return
         for user in self._observed.users_of(key):
             self._wakes.wake(user)
+
+    def _list_migration(self, body: Body) -> None:
+        if self._observed.see_version(dict(body)) is News.SPEC:
+            self._remember_migration(body)
 
     def _remember_migration(self, body: Body) -> None:
         """The database and the ConfigMaps that a resource uses."""

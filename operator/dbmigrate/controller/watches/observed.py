@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum
 
 from dbmigrate.api.action import Action
 from dbmigrate.api.fields import Document
@@ -23,6 +24,25 @@ from dbmigrate.controller.decisions.runs import JobRun
 
 Key = tuple[str, str]
 """Namespace and name of a DatabaseMigration."""
+USED = (
+    "namespace",
+    "name",
+    "uid",
+    "generation",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+)
+"""The metadata that a look reads; managedFields alone may be larger than all the rest."""
+
+
+class News(Enum):
+    """What a body shows that was not known."""
+
+    NOTHING = "nothing"
+    STATUS = "status"
+    """Or labels or the like; the spec is that of the body before."""
+    SPEC = "spec"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,6 +60,8 @@ class Observed:
     def __init__(self) -> None:
         self._bodies: dict[Key, Document] = {}
         self._keys: dict[str, Key] = {}
+        self._shown: dict[str, tuple[str, int]] = {}
+        """By uid, the newest version that a list or the stream has shown, and its generation."""
         self._runs: dict[str, dict[str, JobRun]] = defaultdict(dict)
         self._pods: dict[str, dict[str, Pod]] = defaultdict(dict)
         self._config_maps: dict[Key, ConfigMapFiles] = {}
@@ -51,13 +73,24 @@ class Observed:
 
     # Resources
 
+    def see_version(self, body: Document) -> News:
+        """A list or the stream shows a resource. Returns what of it none has shown before."""
+        metadata = body["metadata"]
+        uid, version = str(metadata["uid"]), str(metadata["resourceVersion"])
+        generation = int(metadata.get("generation", 0))
+        before, known = self._shown.get(uid, (None, None))
+        self._shown[uid] = version, generation
+        if version == before:
+            return News.NOTHING
+        return News.STATUS if generation == known and generation else News.SPEC
+
     def see_body(self, body: Document) -> None:
         """A resource has been created or changed; a version older than the known one is ignored."""
         metadata = body["metadata"]
         key = (metadata["namespace"], metadata["name"])
         known = self._bodies.get(key)
         if known is None or known["metadata"]["uid"] != metadata["uid"] or _is_newer(body, known):
-            self._bodies[key] = body
+            self._bodies[key] = _reduce(body)
         self._keys[metadata["uid"]] = key
 
     def list_keys(self) -> tuple[Key, ...]:
@@ -109,6 +142,7 @@ class Observed:
         """The resource is gone. Returns those that had to wait for it."""
         if uid is not None:
             self._keys.pop(uid, None)
+            self._shown.pop(uid, None)
             self._runs.pop(uid, None)
             self._pods.pop(uid, None)
         body = self._bodies.get(key)
@@ -253,6 +287,14 @@ class Observed:
             del self._runs[uid]
         if uid in self._pods and not self._pods[uid]:
             del self._pods[uid]
+
+
+def _reduce(body: Document) -> Document:
+    """The parts of a body that a look reads."""
+    metadata = body["metadata"]
+    reduced: Document = {key: body[key] for key in ("spec", "status") if key in body}
+    reduced["metadata"] = {key: metadata[key] for key in USED if key in metadata}
+    return reduced
 
 
 def _is_newer(body: Document, known: Document) -> bool:
