@@ -133,8 +133,9 @@ def draw(area: str, number: int, chooser: random.Random) -> Iterator[Mutant]:
 def _meaning(source: str) -> str:
     """The program without what has no effect when it runs.
 
-    These are annotations and the bodies of protocols. None and the members of enums are equal to
-    themselves alone, so that `is` and `==` are the same.
+    These are annotations, the marks / and * among parameters, which mypy checks, and the bodies of
+    protocols. None and the members of enums are equal to themselves alone, so that `is` and `==`
+    are the same.
     """
     try:
         tree = ast.parse(source)
@@ -145,6 +146,10 @@ def _meaning(source: str) -> str:
             node.returns = None
         if isinstance(node, ast.arg):
             node.annotation = None
+        if isinstance(node, ast.arguments):
+            node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
+            node.defaults += [each for each in node.kw_defaults if each is not None]
+            node.posonlyargs, node.kwonlyargs, node.kw_defaults = [], [], []
         if isinstance(node, ast.AnnAssign):
             node.annotation = ast.Constant(None)
         if isinstance(node, ast.ClassDef) and "Protocol" in map(ast.unparse, node.bases):

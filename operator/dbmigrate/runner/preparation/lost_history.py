@@ -192,6 +192,8 @@ def _renamed_schema(run: Run) -> MigrationError | None:
         else:
             if version is not None:
                 found.append((version, schema, f"is at version {version}"))
+            elif has_lost_rows(session, other):
+                found.append((None, schema, "had rows in its log, which is now empty"))
     if not found or is_fresh(run):
         return None
     # Of several the newest is the one to continue with.
