@@ -17,6 +17,7 @@ from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.postgres.pg_tools import find_program, run_program
 from dbmigrate.report import Reason
 from dbmigrate.report.preparation import Backup
+from dbmigrate.runner.history_writing import note
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.preparation.backup_file import checksum
@@ -99,7 +100,7 @@ def _note(run: Run, name: str) -> None:
     if not run.database.history.has_log_table:
         return
     try:
-        run.database.note(NoteKind.RESTORE, name)
+        note(run.database, NoteKind.RESTORE, name)
     except MigrationError as error:
         text = f"the log does not say that this backup was restored: {error.message}"
         run.request.observer.notice(Notice("WARNING", text))
