@@ -13,6 +13,7 @@ import argparse
 import ast
 import contextlib
 import difflib
+import functools
 import importlib
 import importlib.util
 import json
@@ -132,8 +133,9 @@ def draw(area: str, number: int, chooser: random.Random) -> Iterator[Mutant]:
 def _meaning(source: str) -> str:
     """The program without what has no effect when it runs.
 
-    These are annotations and the bodies of protocols. None and the members of enums are equal to
-    themselves alone, so that `is` and `==` are the same.
+    These are annotations, the marks / and * among parameters, which mypy checks, and the bodies of
+    protocols. None and the members of enums are equal to themselves alone, so that `is` and `==`
+    are the same.
     """
     try:
         tree = ast.parse(source)
@@ -144,6 +146,10 @@ def _meaning(source: str) -> str:
             node.returns = None
         if isinstance(node, ast.arg):
             node.annotation = None
+        if isinstance(node, ast.arguments):
+            node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
+            node.defaults += [each for each in node.kw_defaults if each is not None]
+            node.posonlyargs, node.kwonlyargs, node.kw_defaults = [], [], []
         if isinstance(node, ast.AnnAssign):
             node.annotation = ast.Constant(None)
         if isinstance(node, ast.ClassDef) and "Protocol" in map(ast.unparse, node.bases):
@@ -214,10 +220,20 @@ def statement_lines(source: str, line: int) -> range:
 
 @dataclass(slots=True)
 class Durations:
-    """A plugin that writes down how long each test takes."""
+    """A plugin that writes down how long each test takes.
+
+    It empties the caches of functions before each test, so that each reaches what it needs.
+    """
 
     file: str
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        modules = [sys.modules[name] for name in list(sys.modules) if name.startswith("dbmigrate")]
+        for value in [value for module in modules for value in vars(module).values()]:
+            if isinstance(value, functools._lru_cache_wrapper):
+                value.cache_clear()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0) + report.duration
