@@ -1,4 +1,4 @@
-"""Histories in schemas of their own: one that was renamed, and a new tenant beside one."""
+"""Histories in schemas of their own: one that was renamed, and one next to a new tenant's."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_of_several_the_newest_is_named(database: Database) -> None:
 
 @pytest.fixture
 def tenant(database: Database) -> str:
-    """The URL of a tenant beside whom Atlas has migrated."""
+    """The URL of a tenant in a database that Atlas has migrated."""
     up(of(ATLAS, database)).unwrap()
     database.execute("CREATE SCHEMA tenant")
     return f"{database.url}&search_path=tenant"
