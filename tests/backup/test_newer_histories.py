@@ -255,3 +255,15 @@ def test_what_stands_in_the_way_of_pg_restore(shop: Shop, database: Database, fi
     database.execute("DROP TABLE put_aside")
     put_back(shop.on(ONE), file)[0].unwrap()
     assert database.query("SELECT version FROM schema_migrations") == [(3,)]
+
+
+def test_the_note_of_a_restore_hides_no_loss(shop: Shop, database: Database, file: str) -> None:
+    ours = shop.on(ONE, 3)
+    up(ours).unwrap()
+    database.execute("TRUNCATE schema_migrations, schema_migrations_log")
+    lost = refusal(up(ours))
+    backup(ours, file).unwrap()
+    put_back(ours, file)[0].unwrap()
+    assert refusal(up(ours)) == lost
+    database.execute("DROP TABLE schema_migrations")
+    assert "had rows and is now empty" in refusal(up(ours))

@@ -140,7 +140,7 @@ REFUSED = {
     ),
     "an identity and a cluster": (
         migration(database={"cnpg": {"cluster": "pg"}, "identity": {"gcp": {}}}),
-        "identity must not be set beside cnpg",
+        "identity must not be set together with cnpg",
     ),
     "an identity and a password": (
         migration(
@@ -153,7 +153,7 @@ REFUSED = {
                 "identity": {"aws": {}},
             }
         ),
-        "identity must not be set beside a password of the connection",
+        "identity must not be set together with a password of the connection",
     ),
     "an identity without TLS": (
         migration(database={"connection": CONNECTION, "identity": {"azure": {}}}),

@@ -153,6 +153,21 @@ def test_partitions_that_a_scheduler_makes_and_what_is_ignored_are_passed_over(
     ]
 
 
+def test_another_application_in_the_database_is_ignored_by_schema_or_by_prefix(
+    server: Server, database: Database, tmp_path: Path
+) -> None:
+    migrations = begin(tmp_path / "migrations", START)
+    migrate(database, migrations)
+    database.execute("""CREATE SCHEMA billing; CREATE TABLE billing.bills (id serial PRIMARY KEY);
+        CREATE VIEW billing.v AS SELECT id FROM billing.bills;
+        CREATE TABLE public.billing_rates (id int PRIMARY KEY, CHECK (id > 0));
+        CREATE FUNCTION public.billing_sum(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+        CREATE TYPE public.billing_kind AS ENUM ('x')""")
+    patterns = ("schema:billing", "billing.*", "public.billing_*")
+    assert said(look(server, database, migrations, IgnoreRules(patterns))) == []
+    assert said(look(server, database, migrations)) != []
+
+
 def test_settings_of_the_database_make_no_difference(
     server: Server, database: Database, tmp_path: Path
 ) -> None:

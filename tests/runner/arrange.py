@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.postgres.connection.target import parse_target
-from dbmigrate.runner.observer import Notice, Progress
+from dbmigrate.runner.observer import Notice, Observer, Progress
 from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.stop import Stop
@@ -18,7 +18,7 @@ from tests.database import Database
 
 
 @dataclass
-class Witness:
+class Witness(Observer):
     """An observer that keeps what it was told."""
 
     plans: list[tuple[list[Version], int]] = field(default_factory=list)

@@ -30,6 +30,7 @@ from dbmigrate.runner.commands.prune import prune
 from dbmigrate.runner.commands.read_only.plan import preview
 from dbmigrate.runner.commands.read_only.status import status
 from dbmigrate.runner.commands.redo import redo
+from dbmigrate.runner.commands.repair import repair
 from dbmigrate.runner.commands.restore import RestoreOrder, restore
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Options, Request
@@ -42,6 +43,8 @@ from tests.database import Database
 from tests.runner.arrange import Witness, request
 
 MOST = 8
+IN_STATEMENTS = (2, 3, 5, 7)
+"""Those that can't be one transaction, and fail in trouble after their first statement."""
 MARKED = (HistoryKind.GOLANG_MIGRATE, HistoryKind.GOOSE, HistoryKind.DBMATE)
 WITHOUT_DOWN = (HistoryKind.ATLAS,)
 NO_WAY_BACK = "DO 'BEGIN RAISE EXCEPTION ''a squashed migration has no way back''; END';\n"
@@ -60,6 +63,9 @@ def write(place: Path, kind: HistoryKind, last: int, squashed: int = 0) -> Sourc
         head = f"-- dbmigrate:replaces 1-{version}\n-- dbmigrate:replaced 1-{version}\n"
         head = head if version == squashed else ""
         ups = f"INSERT INTO fx.effects VALUES {values};\n"
+        if version in IN_STATEMENTS and version != squashed:
+            index = f"CREATE INDEX CONCURRENTLY IF NOT EXISTS i{version} ON fx.effects (v)"
+            ups += f"SELECT fx.stop_in_trouble();\n{index};\n"
         downs = f"DELETE FROM fx.effects WHERE v = {version};\n"
         files = {
             HistoryKind.GOLANG_MIGRATE: {"{0}_m.up.sql": head + ups, "{0}_m.down.sql": downs},
@@ -102,11 +108,18 @@ class Operators:
     tables: dict[HistoryKind, HistoryTable] = field(default_factory=dict)
     """Those that are not under their tool's name."""
     backups: list[str] = field(default_factory=list)
+    moved: list[Database] = field(default_factory=list)
+    """Databases that were made meanwhile."""
     story: list[str] = field(default_factory=list)
     """What was done, for a failure."""
 
     def begin(self) -> None:
-        self.database.execute("CREATE SCHEMA fx; CREATE TABLE fx.effects (v int NOT NULL)")
+        self.database.execute(
+            "CREATE SCHEMA fx; CREATE TABLE fx.effects (v int NOT NULL);"
+            " CREATE TABLE fx.trouble (n int); CREATE FUNCTION fx.stop_in_trouble() RETURNS void"
+            " LANGUAGE plpgsql AS $$BEGIN IF EXISTS (SELECT FROM fx.trouble) THEN"
+            " RAISE 'trouble'; END IF; END$$"
+        )
 
     # What is true.
 
@@ -117,7 +130,7 @@ class Operators:
 
     def check(self) -> None:
         had = self.had
-        assert had == list(range(1, len(had) + 1)), self
+        assert had == list(range(1, len(had) + 1)), str(self)
 
     def __str__(self) -> str:
         return "\n".join((f"{self.kinds}, now {self.kind}: {self.had}", *self.story))
@@ -193,6 +206,9 @@ class Operators:
             self.rename_log,
             self.rename_schema,
             self.change_type,
+            self.trouble,
+            self.trouble,
+            self.move,
         ]
         act = self.random.choice(acts)
         self.story.append(f"{act.__name__}:")
@@ -210,18 +226,18 @@ class Operators:
             left = [each for each in witness.notices if " was left at" in each.message]
             if done.error is None and not left:
                 self.tell(f"up of {self.kind}: {done.report.outcome}")
-                assert self.had == list(range(1, max(self.last, len(before)) + 1)), self
+                assert self.had == list(range(1, max(self.last, len(before)) + 1)), str(self)
                 return
             # An older image with nothing to run is only warned: its files are not in use.
             error = done.error or self._refusal(down(self.on(), 1))
             self.tell(f"up of {self.kind}: {error.reason}: {error}; {error.hint}")
-            assert self.had == before, self
+            assert self.had == before, str(self)
             self.follow(error)
             self.check()
         raise AssertionError(f"no way leads on\n{self}")
 
     def _refusal(self, done: Result[Any]) -> MigrationError:
-        assert done.error is not None, self
+        assert done.error is not None, str(self)
         return done.error
 
     def up_by_others(self) -> None:
@@ -229,9 +245,15 @@ class Operators:
         before, kind = self.had, self.random.choice(self.kinds)
         done = up(self.on(kind))
         self.tell(f"up of {kind}: {done.error or done.report.outcome}")
-        if done.error is not None:
-            assert self.had == before, self
-            assert done.error.hint, self
+        if self._has_failed(done):
+            self.kind = kind
+        elif done.error is not None:
+            assert self.had == before, str(self)
+            assert done.error.hint, str(self)
+
+    def _has_failed(self, done: Result[Any]) -> bool:
+        """Whether a file has failed, perhaps after its first statement."""
+        return done.error is not None and done.error.reason is Reason.STATEMENT_FAILED
 
     def release(self) -> None:
         self.last = min(self.last + 1, MOST)
@@ -253,10 +275,10 @@ class Operators:
     def _moved(self, name: str, before: list[int], done: Result[Any], wanted: int) -> None:
         self.tell(f"{name} of {self.kind}: {done.error or done.report.outcome}")
         if done.error is None:
-            assert len(self.had) == wanted, self
-        else:
-            assert self.had == before, self
-            assert done.error.hint or done.error.reason is not Reason.FOREIGN_HISTORY, self
+            assert len(self.had) == wanted, str(self)
+        elif not self._has_failed(done):
+            assert self.had == before, str(self)
+            assert done.error.hint or done.error.reason is not Reason.FOREIGN_HISTORY, str(self)
 
     def force(self) -> None:
         """By files that were perhaps not in use: they are from here on."""
@@ -277,7 +299,32 @@ class Operators:
         if done.error is None:
             self.kind = kind
         else:
-            assert done.error.hint, self
+            assert done.error.hint, str(self)
+
+    def trouble(self) -> None:
+        """A step stops between two statements, and others come before it is repaired."""
+        self.execute("INSERT INTO fx.trouble VALUES (1)")
+        done = up(self.on())
+        self.tell(f"up of {self.kind}: {done.error or done.report.outcome}")
+        self.check()
+        for _ in range(self.random.randint(0, 2)):
+            others = (self.up_by_others, self.down, self.goto, self.redo, self.prune, self.look)
+            self.random.choice(others)()
+            self.check()
+        self.execute("DELETE FROM fx.trouble")
+        self.up()
+
+    def move(self) -> None:
+        """To a new database, by a backup."""
+        if not self.backups:
+            return
+        number = self.random.randrange(len(self.backups))
+        old, self.database = self.database, self.database.server.create_database()
+        self.moved.append(self.database)
+        done = restore(self.on(), RestoreOrder(self.backups[number]))
+        self.tell(f"by backup {number + 1}: {done.error or 'done'}")
+        if done.error is not None:
+            self.database = old
 
     def prune(self) -> None:
         done = prune(self.on(), self.random.randint(0, 3))
@@ -412,6 +459,8 @@ class Operators:
             ways["force"] = lambda: self._way(force, number)
         if "`dbmigrate force -1`" in hint and not number:
             ways["force -1"] = lambda: self._way(force, None)
+        if "`dbmigrate repair`" in hint:
+            ways["repair"] = self._repair
         if "-archive DIR" in hint and not self.has_archive:
             ways["-archive"] = self._give_archive
         for statement in re.findall(r"ALTER (?:TABLE|SCHEMA) [^;`]+", hint):
@@ -446,6 +495,12 @@ class Operators:
     def _force_other(self, kind: HistoryKind, number: int) -> None:
         self.kind = kind
         self._way(force, number)
+
+    def _repair(self) -> None:
+        done = repair(self.on())
+        self.tell(f"repair: {done.error or 'done'}")
+        if done.error is not None:
+            self.follow(done.error)
 
     def _give_archive(self) -> None:
         self.has_archive = True

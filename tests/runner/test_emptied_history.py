@@ -10,6 +10,7 @@ import pytest
 
 from dbmigrate.policies import ChangedFiles, Transactions
 from dbmigrate.postgres.connection.target import HistoryKind
+from dbmigrate.postgres.history.log.notes import Owner
 from dbmigrate.report import Outcome
 from dbmigrate.runner.commands.apply import ApplyOrder, apply
 from dbmigrate.runner.commands.baseline import baseline
@@ -251,3 +252,23 @@ def test_it_is_written_down_once(
     up(request(database, tables(*range(1, count + 1)))).unwrap()
     up(request(database, tables(*range(1, count + 2)))).unwrap()
     assert sum(b"IS 'dbmigrate: has had rows" in each for each in sent) == 1
+
+
+@pytest.mark.parametrize("kind", HistoryKind)
+def test_a_log_that_has_notes_alone(database: Database, kind: HistoryKind) -> None:
+    """They were written after its steps were removed, and say where the database was."""
+    wanted = of(kind, database)
+    up(wanted).unwrap()
+    table = f"{kind.default_schema or 'public'}.{kind.default_table}"
+    database.execute(f"TRUNCATE {table}_log")
+    goto(replace(wanted, options=replace(LENIENT, owner=Owner("ci")))).unwrap()
+    found = database.query(f"SELECT outcome FROM {table}_log")
+    assert set(found) == {("noted",)}
+    database.execute(f"TRUNCATE {table}")
+    text = refusal(up(wanted))
+    assert f"{table}_log ends at version 2" in text
+    other = next(each for each in HistoryKind if each.default_table != kind.default_table)
+    assert f"{table}_log ends at version 2" in refusal(up(of(other, database)))
+    assert database.query("SELECT count(*) FROM t") == [(1,)]
+    force(wanted, None).unwrap()
+    assert up(replace(wanted, options=LENIENT)).report.outcome is Outcome.APPLIED

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from typing import Any
@@ -38,7 +37,8 @@ pytestmark = pytest.mark.database
 SOON = "tcp_user_timeout=1500&keepalives_idle=1&keepalives_interval=1"
 """For the client, in the URL."""
 LIMIT = 30.0
-"""Far beyond what any of it takes, and far below what the kernel's own limits are."""
+"""Far beyond what any of it takes, and far below what the kernel's own limits are. A run that
+goes on for as long as these are is ended, and failed, by the time limit of tests."""
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,14 @@ class Far:
         with self.network.at(Node.CLIENT):
             return work()
 
+    def wait_for_sleep(self) -> None:
+        """Until the server is at work on a statement that sleeps."""
+        asleep = (
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event = 'PgSleep'"
+        )
+        eventually(lambda: bool(self.query(asleep)), deadline=LIMIT, what="the statement")
+
     def wait_until_free(self) -> None:
         """Until the server has released every lock of the runs."""
         locks = (
@@ -138,6 +146,10 @@ def test_a_run_ends_and_the_server_frees_its_locks_when_packets_are_lost(
             cut.set()
             network.lose(sender)
 
+    def lose_asleep() -> None:
+        far.wait_for_sleep()
+        lose()
+
     witness = Witness()
     second = "SELECT pg_sleep(600)" if moment == "in a statement" else "ALTER TABLE t1 ADD b int"
     files = source(table(1), migration(2, second), table(3))
@@ -148,7 +160,7 @@ def test_a_run_ends_and_the_server_frees_its_locks_when_packets_are_lost(
         if moment == "before a step":
             witness.on_start = lambda step: lose() if step.version == 2 else None
         elif moment == "in a statement":
-            threading.Timer(0.5, lose).start()
+            threading.Thread(target=lose_asleep, daemon=True).start()
         elif moment == "waiting for the lock":
             ids = _lock_ids(far)
             for one in ids:
@@ -158,10 +170,8 @@ def test_a_run_ends_and_the_server_frees_its_locks_when_packets_are_lost(
             holder.execute("BEGIN; LOCK TABLE t1")
             witness.on_blocked = lose
         options = Options(lock_timeout=20, statement_lock_timeout_ms=None)
-        started = time.monotonic()
         result = far.run(lambda: up(request(far.url, files, options=options, observer=witness)))
         assert cut.is_set()
-        assert time.monotonic() - started < LIMIT
         assert result.error is not None
         assert result.error.reason in {Reason.CONNECTION_LOST, Reason.CONNECTION_REFUSED}
         if moment != "waiting for the lock":
@@ -262,9 +272,7 @@ def test_a_peer_that_falls_silent_after_login_ends_the_command(
     with closing(Proxy(server.host, server.port, hook=hook)) as proxy:
         url = f"{proxy.divert(database.url)}&connect_timeout=2"
         options = Options(lock_timeout=0.5)
-        started = time.monotonic()
         result = COMMANDS[command](request(url, tables(1, 2), options=options))
-        assert time.monotonic() - started < LIMIT
     assert result.error is not None
     assert result.error.reason is Reason.CONNECTION_LOST
     assert "has not answered" in result.error.message
@@ -276,9 +284,7 @@ def test_wait_keeps_its_timeout_before_a_silent_peer(database: Database, answers
     """Silent from the start of the login, or from its end."""
     server, hook = database.server, _stall(answers + 1)
     with closing(Proxy(server.host, server.port, hook=hook)) as proxy:
-        started = time.monotonic()
         result = wait(request(proxy.divert(database.url), tables(1)), timeout=1.0)
-        assert time.monotonic() - started < LIMIT
     assert result.error is not None
     assert result.report.outcome is Outcome.WAITING
     assert "gave up waiting" in result.error.message

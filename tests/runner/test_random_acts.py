@@ -32,6 +32,10 @@ def test_nothing_runs_twice_and_each_refusal_leads_on(
     kinds = (first, *random.sample(others, random.randint(1, 3)))
     people = Operators(database, tmp_path, random, kinds, random.choice(kinds))
     people.begin()
-    for _ in range(ACTS):
-        people.act()
-    people.up()
+    try:
+        for _ in range(ACTS):
+            people.act()
+        people.up()
+    finally:
+        for each in people.moved:
+            each.drop()

@@ -1,4 +1,4 @@
-"""Histories in schemas of their own: one that was renamed, and a new tenant beside one."""
+"""Histories in schemas of their own: one that was renamed, and one next to a new tenant's."""
 
 from __future__ import annotations
 
@@ -60,6 +60,29 @@ def test_the_schema_of_atlas_was_renamed(
     assert rows(database) == 2
 
 
+@pytest.mark.parametrize("kind", HistoryKind)
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        ("TRUNCATE {0}, {0}_log", "had rows in its log, which is now empty"),
+        ("ALTER TABLE {0}_log RENAME TO aside", "is at version 2"),
+        ("DROP TABLE {0}", "is at version 2"),
+    ],
+)
+def test_so_it_was_after_another_accident(
+    database: Database, kind: HistoryKind, loss: str, said: str
+) -> None:
+    up(of(ATLAS, database)).unwrap()
+    database.execute(loss.format("atlas_schema_revisions.atlas_schema_revisions"))
+    database.execute(RENAME)
+    text = refusal(up(of(kind, database)))
+    assert (
+        f"put_aside.atlas_schema_revisions, a history of Atlas in a schema of its own, {said}"
+        in text
+    )
+    assert rows(database) == 1
+
+
 def test_of_several_the_newest_is_named(database: Database) -> None:
     files = INSERTS.migrations
     up(of(ATLAS, database, source(files[0]))).unwrap()
@@ -75,7 +98,7 @@ def test_of_several_the_newest_is_named(database: Database) -> None:
 
 @pytest.fixture
 def tenant(database: Database) -> str:
-    """The URL of a tenant beside whom Atlas has migrated."""
+    """The URL of a tenant in a database that Atlas has migrated."""
     up(of(ATLAS, database)).unwrap()
     database.execute("CREATE SCHEMA tenant")
     return f"{database.url}&search_path=tenant"

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dbmigrate import report as report_module
 from dbmigrate.printable import lines
 from dbmigrate.report import TERMINATION_MESSAGE_LIMIT, Outcome, Reason, Report, ReportError, Step
+from dbmigrate.report import document as document_module
+from dbmigrate.report import drift as drift_module
+from dbmigrate.report import fleet as fleet_module
+from dbmigrate.report import preparation as preparation_module
 from dbmigrate.report.bounds import DIFFERENCES_LIMIT
 from dbmigrate.report.drift import ReportedDifference, ReportedDrift
 from dbmigrate.report.fleet import FleetCounts, FleetFailure, FleetReport
@@ -188,9 +191,12 @@ def test_a_cut_report_fits_and_keeps_what_decides(report: Report) -> None:
 def test_a_report_is_cut_only_where_it_does_not_fit() -> None:
     many = tuple(Step(str(n), "create_table", "up", n) for n in range(61))
     report = replace(REPORT, steps=many, steps_total=61)
+    finding = LintFinding("rule", "warning", "1.sql", 1, "says")
+    for each in (report, replace(report, findings=(finding,) * 5)):
+        size = len(each.to_json().encode())
+        for enough in (size, size + 1):
+            assert Report.from_json(each.to_json(limit=enough)) == each
     size = len(report.to_json().encode())
-    for enough in (size, size + 1):
-        assert Report.from_json(report.to_json(limit=enough)) == report
     assert Report.from_json(report.to_json(limit=size - 1)).steps == many[31:]
 
 
@@ -242,9 +248,10 @@ def test_of_a_drifts_differences_as_many_are_kept_as_fit() -> None:
 
 
 def test_what_a_report_leaves_out_says_nothing() -> None:
-    for kind in vars(report_module).values():
-        if not is_dataclass(kind) or kind.__module__ != report_module.__name__:
-            continue
+    modules = (document_module, drift_module, fleet_module, preparation_module)
+    kinds = {each for module in modules for each in vars(module).values() if is_dataclass(each)}
+    assert {Report, ReportError, ReportedDrift, FleetCounts, Backup, Step} <= kinds
+    for kind in kinds:
         for each in fields(kind):
             if each.name != "schema_version" and each.default is not MISSING:
                 assert each.default in (None, False, 0, "", ()), (kind, each.name)
@@ -325,7 +332,13 @@ def shortened(character: str, size: int) -> str:
 
 @pytest.mark.parametrize(
     ("character", "limit", "kept"),
-    [("m", 4096, 1024), ("\u00fc", 4096, 512), ("m", 1200, 128), ("\u20ac", 2000, 64)],
+    [
+        ("m", 4096, 1024),
+        ("\u00fc", 4096, 512),
+        ("m", 1200, 128),
+        ("\u20ac", 2000, 64),
+        ("m", 1, 16),
+    ],
 )
 def test_texts_of_an_error_are_halved_until_they_fit(character: str, limit: int, kept: int) -> None:
     error = cut_error(character, 3000, limit=limit)
@@ -369,6 +382,15 @@ def test_a_step_loses_no_data_unless_it_is_said() -> None:
     document = json.loads(losing.to_json())
     assert document["steps"][0]["destructive"] is True
     assert Report.from_json(losing.to_json()) == losing
+
+
+def test_an_error_is_not_retried_unless_it_is_said() -> None:
+    said = replace(REPORT, error=ReportError(Reason.DIRTY, "m", retryable=True))
+    document = json.loads(said.to_json())
+    assert document["error"].pop("retryable") is True
+    read = Report.from_json(json.dumps(document)).error
+    assert read is not None
+    assert read.retryable is False
 
 
 def test_the_newest_steps_are_the_ones_that_are_kept() -> None:

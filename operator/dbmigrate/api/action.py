@@ -24,7 +24,7 @@ class ActionKind(StrEnum):
     FORCE = "Force"
     """Set the version and clear the dirty flag; nothing is run on the database."""
     RETRY = "Retry"
-    """Another attempt now, whatever came of the last one."""
+    """Another attempt now, whatever the result of the last one."""
     ROLLBACK = "Rollback"
     """Migrate down to that version, and stay there until the intent changes."""
     REPAIR = "Repair"
@@ -72,7 +72,7 @@ class Action:
     is_acknowledged: bool = False
     """Whether the operator has written a phase."""
     is_owned: bool = False
-    """Whether it has an owner, with which it goes."""
+    """Whether it has an owner, with which it is deleted."""
     is_for_set: bool = False
     """Whether it is for a DatabaseMigrationSet."""
 

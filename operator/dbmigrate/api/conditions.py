@@ -1,10 +1,9 @@
 """Conditions: what kubectl wait, Helm, Flux and Argo CD read.
 
-Ready, Reconciling and Stalled are kstatus's three. Ready says whether the database
-is at the resource's target; Reconciling, that work is in progress or will be tried
-again; Stalled, that a person must act. Dirty repeats the history table's flag,
-Approved says whether the plan may be run, SchemaDrifted whether the live schema is
-another one than the applied migrations make.
+Ready, Reconciling and Stalled are kstatus's three. Ready says whether the database is at the
+resource's target; Reconciling, that work is in progress or will be tried again; Stalled, that a
+person must act. Dirty repeats the history table's flag, Approved says whether the plan may be run,
+SchemaDrifted whether the live schema differs from what the applied migrations make.
 """
 
 from __future__ import annotations

@@ -145,8 +145,8 @@ class DatabaseSpec:
 
     @property
     def words(self) -> Document:
-        """What stands in the hash of an intent. What is not set is left out, as older versions did
-        that did not know it."""
+        """The part of an intent's hash. A field that is not set is left out, so that the hash is
+        the one of older versions, which did not have the field."""
         access = asdict(self.access)
         if isinstance(self.access, Connection):
             access = {n: v for n, v in access.items() if n not in _LATER or v}
@@ -161,7 +161,7 @@ class DatabaseSpec:
 
     @property
     def checksum(self) -> str:
-        """Another one, if another database may be reached."""
+        """A hash that changes when another database may be reached."""
         text = json.dumps(self.words, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -194,10 +194,12 @@ def _parse_cloud_login(fields: Fields, access: Access) -> CloudLogin | None:
     if not fields.has("identity"):
         return None
     if isinstance(access, CnpgCluster):
-        raise fields.error("identity", "must not be set beside cnpg")
+        raise fields.error("identity", "must not be set together with cnpg")
     if isinstance(access, Connection):
         if access.password_from is not None or access.password_file is not None:
-            raise fields.error("identity", "must not be set beside a password of the connection")
+            raise fields.error(
+                "identity", "must not be set together with a password of the connection"
+            )
         if access.sslmode not in ENCRYPTED and (access.sslmode or not access.trusts_system):
             raise fields.error("identity", f"needs connection.sslmode {', '.join(ENCRYPTED)}")
     return parse_cloud_login(fields.section("identity"))
@@ -227,7 +229,7 @@ def _parse_host(fields: Fields) -> str:
 def _parse_connection(fields: Fields) -> Connection:
     for one, other in (("user", "userFrom"), ("passwordFile", "passwordFrom")):
         if fields.has(one) and fields.has(other):
-            raise fields.error(other, f"must not be set beside {one}")
+            raise fields.error(other, f"must not be set together with {one}")
     trusts_system, root = _parse_root_certificate(fields)
     has_attributes = fields.has("targetSessionAttrs")
     return Connection(

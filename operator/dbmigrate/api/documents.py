@@ -1,9 +1,9 @@
 """Parsing of JSON from the API server, with bounded nesting.
 
-The API server accepts ten thousand levels of nested objects, in a field without a
-schema and in the managedFields of any ConfigMap. Python's parser fails far below that
-depth, and would lose a whole page of other objects, or the watch stream. A value that
-is nested deeper than anything of Kubernetes is replaced by null.
+The API server accepts ten thousand levels of nested objects, in a field without a schema and in the
+managedFields of any ConfigMap. Python's parser fails far below that depth, and would lose a whole
+page of other objects, or the watch stream. A value that is nested deeper than any object of
+Kubernetes is replaced by null.
 """
 
 from __future__ import annotations

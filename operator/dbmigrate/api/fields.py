@@ -48,7 +48,7 @@ def cut(path: str) -> str:
 
 
 def describe_unknown(paths: Sequence[str]) -> str:
-    """Why a resource with fields of a later schema is not worked on."""
+    """Why a resource with fields of a later schema is not processed."""
     named = ", ".join(paths[:UNKNOWN_SHOWN])
     more = f" and {len(paths) - UNKNOWN_SHOWN} more" if len(paths) > UNKNOWN_SHOWN else ""
     return (

@@ -43,7 +43,7 @@ HOST = Form(1024, rf"{_HOST}(,{_HOST})*", least=1)
 """Names, addresses or directories of sockets, with commas between."""
 HOST_NAME_LENGTH = 253
 CNPG_NAME = Form(50, r"[a-z]([-a-z0-9]*[a-z0-9])?", least=1)
-"""A cluster, as CloudNativePG allows it, or a role by which a Secret is named."""
+"""The name of a cluster, as CloudNativePG allows it, or a role that is part of a Secret's name."""
 REGION = Form(32, r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}", least=1)
 """Of AWS."""
 ENDPOINT = Form(253, r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", least=1)
@@ -58,7 +58,7 @@ FILE_PATH = Form(1024, r"/[^\x00-\x1f\x7f]+", least=2)
 """A file, from the root."""
 VERSION = Form(127, r"(-1|[0-9A-Za-z][0-9A-Za-z.+~-]*)", least=1)
 OWNER = Form(700, r"[!-~]+", least=1)
-"""Who migrates a database: CLUSTER/NAMESPACE/NAME, or a word of somebody else's."""
+"""The owner of a database: CLUSTER/NAMESPACE/NAME, or any other word."""
 VARIABLE = Form(256, r"[ -<>-~]+", least=1)
 """The name of an environment variable, as Kubernetes has it."""
 DRIFT_PATTERN = Form(256, r"[^\x00-\x1f\x7f]+", least=1)

@@ -1,7 +1,7 @@
-"""Where the resource's own volumes may be mounted: beside what dbmigrate mounts itself.
+"""Where the resource's own volumes may be mounted: outside of the paths that dbmigrate uses.
 
-A path may be spelt in several ways, and the API server compares texts alone: `/tmp/` beside
-`/tmp` would hide our directory, or make it one of another volume.
+A path may be written in several ways, and the API server compares the texts: `/tmp/` in addition to
+`/tmp` would hide dbmigrate's directory, or replace its volume.
 """
 
 from __future__ import annotations

@@ -12,9 +12,10 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
 SCHEMA_VERSION = 3
-"""Of the custom resources' fields: one more with each change of them. 1 is not written down."""
+"""The version of the custom resources' fields, incremented with each change of them. 1 is not
+written."""
 SCHEMA_ANNOTATION = f"{GROUP}/schema-version"
-"""On a CustomResourceDefinition: which of these it has."""
+"""On a CustomResourceDefinition: its schema version."""
 
 MIGRATION_KIND = "DatabaseMigration"
 MIGRATIONS = "databasemigrations"
@@ -35,7 +36,8 @@ MANAGED_BY = "dbmigrate"
 MIGRATION_LABEL = f"{GROUP}/migration"
 """The resource's name, for people's selectors; cut when it is longer than a label may be."""
 UID_LABEL = f"{GROUP}/migration-uid"
-"""The resource's uid: what we select by. A resource made again under the same name is another."""
+"""The resource's uid, by which Jobs and Pods are selected. A resource that is created again under
+the same name has another one."""
 SET_LABEL = f"{GROUP}/set"
 """The same two of a set: its Jobs belong to no DatabaseMigration."""
 SET_UID_LABEL = f"{GROUP}/set-uid"
@@ -43,7 +45,7 @@ WAVE_ANNOTATION = f"{GROUP}/wave"
 """The wave that a set's Job works on."""
 TARGETS_ANNOTATION = f"targets.{GROUP}/items"
 WAVES_ANNOTATION = f"targets.{GROUP}/waves"
-"""The list of a set and its waves travel as inline files do."""
+"""The list of a set and its waves are passed as inline files are."""
 COMMAND_LABEL = f"{GROUP}/command"
 """What the run does: a value of RunCommand."""
 

@@ -1,7 +1,7 @@
 """Parts of a resource that are passed to Kubernetes: affinity, resources, security contexts.
 
-The API server judges their content when the Job is created. Only their shape is
-bounded here, so that no depth or size can stop the code that handles them.
+The API server judges their content when the Job is created. Only their depth and size are bounded
+here, for the code that handles them.
 """
 
 from __future__ import annotations

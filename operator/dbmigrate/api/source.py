@@ -16,8 +16,8 @@ from dbmigrate.api.fields import Fields
 from dbmigrate.api.forms import FILE, FILE_NAME, IMAGE, OBJECT_NAME, PATH
 
 INLINE_LIMIT = 128 * 1024
-"""Bytes of all inline files with their names. They travel as annotations of a
-Pod, for which Kubernetes allows 256 KiB in all."""
+"""Bytes of all inline files with their names. They are annotations of a Pod, for which Kubernetes
+allows 256 KiB in all."""
 INLINE_FILES_LIMIT = 200
 CONFIG_MAPS_LIMIT = 32
 

@@ -109,7 +109,7 @@ class Timeouts:
     lock: timedelta = timedelta(seconds=15)
     """For the lock that excludes other runners."""
     lock_acquisition: timedelta | None = timedelta(seconds=5)
-    """For a table lock that a statement needs, before it steps aside and tries again."""
+    """For a table lock that a statement needs, before it is cancelled and tried again."""
     statement: timedelta | None = None
     deadline: timedelta = timedelta(hours=1)
     """For the whole run, scheduling and image pull included."""

@@ -1,8 +1,8 @@
-"""What we tell of a resource: `status`, the only part of it that the operator writes.
+"""`status` of a DatabaseMigration, the only part of it that the operator writes.
 
-Version, dirty, target and pending are the database's own words, carried here by
-a run's report. `lastRun` is the last run that was to migrate, with the intent it
-served: that is how an operator that has just started knows what is done already.
+Version, dirty, target and pending come from the database, by a run's report. `lastRun` is the last
+run that was to migrate, with the intent it served: that is how an operator that has just started
+knows what is done already.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ class LastRun:
 
     @property
     def _usual_count(self) -> int:
-        """Of attempts that came no further, where none did; one under way is not counted yet."""
+        """The number of attempts without progress, where none made any; an active one is not
+        counted yet."""
         return self.attempts if self.has_ended else self.attempts - 1
 
     @property
@@ -119,7 +120,7 @@ class LastBackup:
 
 @dataclass(frozen=True, slots=True)
 class PlanStepStatus:
-    """A step that a plan holds out."""
+    """A step of a plan."""
 
     version: VersionText
     name: Name
@@ -199,11 +200,11 @@ class MigrationStatus:
 
 
 STATUS_FIELDS = {each.name: camel_case(each.name) for each in fields(MigrationStatus)}
-"""The attributes and what they are called in the document: all of the status that is ours."""
+"""The attributes and their names in the document: all fields that the operator writes."""
 
 
 def parse_status(raw: object) -> MigrationStatus:
-    """Read a status back; a part that we can't read counts as absent. It raises nothing."""
+    """Read a status back; a part that can't be read counts as absent. Raises nothing."""
     status = read_or_none(MigrationStatus, raw) or MigrationStatus()
     checksum = status.plan.checksum if status.plan is not None else None
     if checksum is not None and not is_checksum(checksum):

@@ -86,7 +86,7 @@ def run_use_case(
     use_case: Callable[[runner.Request], Result[T]],
     *,
     files: FileUse,
-    show: Callable[[T], int] | None = None,
+    show: Callable[[Invocation, T], int] | None = None,
     extra: Callable[[T], Mapping[str, Any]] | None = None,
     database: str | None = None,
 ) -> int:
@@ -116,7 +116,7 @@ def run_use_case(
 def _conclude(
     invocation: Invocation,
     result: Result[T],
-    show: Callable[[T], int] | None,
+    show: Callable[[Invocation, T], int] | None,
     extra: Callable[[T], Mapping[str, Any]] | None,
     *,
     is_graceful: bool,
@@ -137,7 +137,7 @@ def _conclude(
         return 1
     code = 0
     if show is not None and result.value is not None:
-        code = show(result.value)
+        code = show(invocation, result.value)
     elif result.report.outcome is Outcome.UP_TO_DATE and invocation.command in _MOVING:
         terminal.line("no change")
     if code == 0:

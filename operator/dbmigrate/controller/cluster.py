@@ -46,7 +46,7 @@ REQUEST_TIMEOUT = 30.0
 PAGE = 500
 """Objects that one request lists: a big cluster's answer comes in pieces that fit into memory."""
 OURS = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
-"""Selects the Jobs and Pods of our making."""
+"""Selects the operator's Jobs and Pods."""
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 MERGE_PATCH = "application/merge-patch+json"
 BAD_REQUEST, NOT_FOUND, CONFLICT, UNPROCESSABLE, TOO_MANY_REQUESTS = 400, 404, 409, 422, 429
@@ -82,7 +82,8 @@ class Refused(ClusterError):
 
 
 class ResourceKind(StrEnum):
-    """What can be listed as a whole: the path of the collection behind the namespace."""
+    """The kinds of which all objects can be listed; the value is the URL path around the
+    namespace."""
 
     MIGRATIONS = f"/apis/{GROUP}/{VERSION} {MIGRATIONS}"
     ACTIONS = f"/apis/{GROUP}/{VERSION} {ACTIONS}"
@@ -389,7 +390,8 @@ class Cluster:
         content_type: str = "application/json",
         limit: float | None = None,
     ) -> Document:
-        """One request. With a `limit` in seconds a write is the Lease's own: no fence holds it."""
+        """One request. A write with a `limit` in seconds is one of the Lease, which no fence
+        prevents."""
         if limit is None:
             limit = REQUEST_TIMEOUT
             if method != "GET":

@@ -35,10 +35,10 @@ class CnpgGate:
         self._clock = clock
         self._tell = tell
         self._told: dict[Key, int] = {}
-        """By resource, the generation of which it was told that nothing could be read."""
+        """By resource, the generation for which it was reported that nothing could be read."""
 
     async def find_rejection(self, migration: MigrationResource) -> Rejection | None:
-        """What keeps a run waiting that would find no database; None: nothing that is known."""
+        """Why a run would find no database and has to wait; None: no reason is known."""
         access, identity = migration.spec.database.access, migration.identity
         if not isinstance(access, CnpgCluster):
             return None
@@ -56,7 +56,7 @@ class CnpgGate:
         return Rejection(problem, is_final=False, awaits_database=True, retry_at=retry_at)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone."""
+        """The resource has been deleted."""
         self._told.pop(key, None)
 
     async def _find_problem(self, namespace: str, access: CnpgCluster) -> str | None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 from dbmigrate.api.durations import parse_duration
 from dbmigrate.api.fields import SpecError
@@ -74,7 +75,7 @@ class Config:
     cluster_name: str = ""
     """What the databases' logs call this cluster; empty: the uid of its namespace kube-system."""
     workers: int = 16
-    """Resources that are looked at side by side, and API requests that are open at once."""
+    """Resources that are reconciled in parallel, and API requests that are open at once."""
     log_format: str = "json"
     """`json` or `text`."""
     log_level: str = "info"
@@ -82,33 +83,14 @@ class Config:
 
 def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> Config:
     """Parse the command line of `dbmigrate-operator`. Raises SystemExit for an invalid one."""
-    options = _build_parser(environ).parse_args(arguments)
+    options = vars(_build_parser(environ).parse_args(arguments))
+    del options["command"]
     named = environ.get("DBMIGRATE_NAMESPACE", "").split(",")
-    return Config(
-        namespaces=tuple(options.namespace or filter(None, named)),
-        selector=options.selector,
-        runner_image=options.runner_image,
-        rehearsal_image=options.rehearsal_image,
-        health=options.health,
-        metrics=options.metrics,
-        resync=options.resync,
-        unreachable_after=options.unreachable_after,
-        order_age=options.order_max_age,
-        lease=options.lease,
-        lease_duration=options.lease_duration,
-        job_user_ids=UserIds(options.job_user_ids),
-        job_defaults=options.job_defaults,
-        cluster_name=options.cluster_name,
-        workers=options.workers,
-        log_format=options.log_format,
-        log_level=options.log_level,
-    )
+    options["namespaces"] = tuple(options["namespaces"] or filter(None, named))
+    return Config(**options)
 
 
 def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
-    def twin(flag: str, default: str) -> str:
-        return environ.get("DBMIGRATE_" + flag.upper().replace("-", "_"), default)
-
     parser = argparse.ArgumentParser(
         prog="dbmigrate-operator",
         description="Migrates PostgreSQL databases to the state that DatabaseMigration"
@@ -123,92 +105,91 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--namespace",
         action="append",
-        default=None,
+        dest="namespaces",
         help="watch this namespace only; may be given several times (default: all)",
     )
-    parser.add_argument(
-        "--selector",
-        default=twin("selector", ""),
+
+    def add(flag: str, default: str, **more: Any) -> None:
+        variable = "DBMIGRATE_" + flag.upper().replace("-", "_")
+        parser.add_argument(f"--{flag}", default=environ.get(variable, default), **more)
+
+    add(
+        "selector",
+        "",
         metavar="LABELS",
         help="reconcile only the DatabaseMigrations with these labels, such as shard=a"
         " (default: all)",
     )
-    parser.add_argument("--runner-image", default=twin("runner-image", DEFAULT_RUNNER_IMAGE))
-    parser.add_argument(
-        "--rehearsal-image",
-        default=twin("rehearsal-image", DEFAULT_REHEARSAL_IMAGE),
+    add("runner-image", DEFAULT_RUNNER_IMAGE)
+    add(
+        "rehearsal-image",
+        DEFAULT_REHEARSAL_IMAGE,
         help="the scratch PostgreSQL of rehearsals, {major} being the major version",
     )
     for endpoint in ("health", "metrics"):
-        parser.add_argument(
-            f"--{endpoint}", type=_address, default=twin(endpoint, ""), metavar="HOST:PORT"
-        )
-    parser.add_argument("--resync", type=_resync, default=twin("resync", "10m"))
-    parser.add_argument(
-        "--unreachable-after",
+        add(endpoint, "", type=_address, metavar="HOST:PORT")
+    add("resync", "10m", type=_resync)
+    add(
+        "unreachable-after",
+        "3",
         type=_positive,
-        default=twin("unreachable-after", "3"),
         metavar="CHECKS",
         help="checks without an answer in a row after which Ready is Unknown (default: 3)",
     )
-    parser.add_argument(
-        "--order-max-age",
+    add(
+        "order-max-age",
+        "1h",
+        dest="order_age",
         type=_duration,
-        default=twin("order-max-age", "1h"),
         metavar="DURATION",
         help="a MigrationAction that the operator comes to later is refused (default: 1h)",
     )
-    parser.add_argument(
-        "--lease",
+    add(
+        "lease",
+        "",
         type=_lease,
-        default=twin("lease", ""),
         metavar="NAMESPACE/NAME",
         help="of several operators, work only while this Lease is held (default: without one)",
     )
-    parser.add_argument(
-        "--lease-duration",
+    add(
+        "lease-duration",
+        "15s",
         type=_lease_duration,
-        default=twin("lease-duration", "15s"),
         metavar="DURATION",
         help="another operator takes over after that long without a renewal (default: 15s)",
     )
-    parser.add_argument(
-        "--job-user-ids",
-        type=_one_of(*UserIds),
-        default=twin("job-user-ids", UserIds.AUTO),
+    add(
+        "job-user-ids",
+        UserIds.AUTO,
+        type=_user_ids,
         metavar="auto|set|omit",
         help="whether Jobs name a uid and an fsGroup where the resource names none; auto: not on"
         " OpenShift, which assigns them",
     )
-    parser.add_argument(
-        "--job-defaults",
+    add(
+        "job-defaults",
+        "",
         type=_job_defaults,
-        default=twin("job-defaults", ""),
         metavar="JSON",
         help="fields of spec.job for resources that do not set them, such as"
         ' {"nodeSelector": {"pool": "jobs"}}',
     )
-    parser.add_argument(
-        "--cluster-name",
+    add(
+        "cluster-name",
+        "",
         type=_name,
-        default=twin("cluster-name", ""),
         metavar="NAME",
         help="what the databases' logs call this cluster (default: the uid of kube-system)",
     )
-    parser.add_argument("--workers", type=_positive, default=twin("workers", "16"))
-    parser.add_argument(
-        "--log-format",
-        type=_one_of("json", "text"),
-        default=twin("log-format", "json"),
-        metavar="json|text",
-    )
-    parser.add_argument(
-        "--log-level",
-        type=_one_of("debug", "info", "warning", "error"),
-        default=twin("log-level", "info"),
-        metavar="debug|info|warning|error",
-    )
+    add("workers", "16", type=_positive)
+    add("log-format", "json", type=_one_of("json", "text"), metavar="json|text")
+    levels = ("debug", "info", "warning", "error")
+    add("log-level", "info", type=_one_of(*levels), metavar="|".join(levels))
     return parser
+
+
+def _user_ids(text: str) -> UserIds:
+    return UserIds(_one_of(*UserIds)(text))
 
 
 def _resync(text: str) -> timedelta | None:

@@ -18,7 +18,7 @@ from dbmigrate.printable import block, json_text, one_line
 FIELDS = ("namespace", "migration", "set", "job", "action", "reason", "version", "duration_ms")
 """The additional fields of a line, by their names in `extra=`."""
 QUIET = ("kopf", "aiohttp.access", "asyncio")
-"""Loggers of others, of whom only warnings and worse are of interest."""
+"""Loggers of libraries, of which only warnings and errors are logged."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -54,7 +54,8 @@ class TextFormatter(logging.Formatter):
 
 
 class _WithoutLostWatches(logging.Filter):
-    """kopf's tracebacks of watches whose resource is gone: what is to be said is said elsewhere."""
+    """Drops kopf's tracebacks of watches whose resource does not exist: presence.py reports
+    that."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is to be logged."""

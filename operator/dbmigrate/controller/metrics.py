@@ -74,7 +74,7 @@ class States(Collector):
 
     @property
     def keys(self) -> tuple[Key, ...]:
-        """The resources that there is something of."""
+        """The resources with a status or an answer."""
         return tuple({**self._states, **dict.fromkeys(self._answers)})
 
     def drop(self, key: Key) -> None:
@@ -89,36 +89,31 @@ class States(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """All series as they are now. prometheus_client calls it in a separate thread."""
-        condition = GaugeMetricFamily(
+        condition = _gauge(
             "dbmigrate_migration_condition",
             "1 for the status that a condition has, 0 for the others",
-            labels=[*NAMES, "type", "status"],
+            "type",
+            "status",
         )
-        info = GaugeMetricFamily(
+        info = _gauge(
             "dbmigrate_migration_info",
             "Always 1; its labels are the version of the database and the target",
-            labels=[*NAMES, "version", "target"],
+            "version",
+            "target",
         )
-        dirty = GaugeMetricFamily(
-            "dbmigrate_migration_dirty", "1 while a step was begun and not finished", labels=NAMES
-        )
-        pending = GaugeMetricFamily(
-            "dbmigrate_migration_pending", "Migrations that are not applied yet", labels=NAMES
-        )
-        success = GaugeMetricFamily(
+        dirty = _gauge("dbmigrate_migration_dirty", "1 while a step was begun and not finished")
+        pending = _gauge("dbmigrate_migration_pending", "Migrations that are not applied yet")
+        success = _gauge(
             "dbmigrate_migration_last_success_timestamp_seconds",
             "When the last run ended that succeeded",
-            labels=NAMES,
         )
-        answer = GaugeMetricFamily(
+        answer = _gauge(
             "dbmigrate_migration_last_answer_timestamp_seconds",
             "When the database last answered a run or a check",
-            labels=NAMES,
         )
-        drift = GaugeMetricFamily(
+        drift = _gauge(
             "dbmigrate_migration_schema_differences",
             "Objects in which the live schema differs from what the applied migrations make",
-            labels=NAMES,
         )
         for key, moment in list(self._answers.items()):
             answer.add_metric(key, moment)
@@ -158,20 +153,23 @@ class SetStates(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """All series as they are now. prometheus_client calls it in a separate thread."""
-        condition = GaugeMetricFamily(
+        condition = _gauge(
             "dbmigrate_set_condition",
             "1 for the status that a condition of a set has, 0 for the others",
-            labels=[*NAMES, "type", "status"],
+            "type",
+            "status",
         )
-        targets = GaugeMetricFamily(
+        targets = _gauge(
             "dbmigrate_set_targets",
             "Targets of a wave, by their state; those not reported yet are in total alone",
-            labels=[*NAMES, "wave", "state"],
+            "wave",
+            "state",
         )
-        phase = GaugeMetricFamily(
+        phase = _gauge(
             "dbmigrate_set_wave_phase",
             "1 for the phase that a wave of a set is in",
-            labels=[*NAMES, "wave", "phase"],
+            "wave",
+            "phase",
         )
         for key, status in list(self._statuses.items()):
             for found in status.conditions:
@@ -184,6 +182,10 @@ class SetStates(Collector):
                     labels = [*key, wave.name, each.name]
                     targets.add_metric(labels, getattr(wave.totals, each.name))
         return [condition, targets, phase]
+
+
+def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, labels=[*NAMES, *labels])
 
 
 class Metrics:

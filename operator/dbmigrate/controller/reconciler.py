@@ -129,7 +129,7 @@ class Reconciler:
                 self._jobs.forget(key)
                 self._cnpg.forget(key)
                 actions = self._observed.find_actions(key)
-                # What is not selected is another operator's, and so are the orders for it.
+                # A resource that is not selected belongs to another operator, with its orders.
                 if actions and not await self._cluster.has_migration(*key):
                     await self._orders.answer(refuse_orphans(actions))
                 return None
@@ -285,8 +285,8 @@ class Reconciler:
     ) -> bool:
         """Write the status if it differs, and post an event if the verdict has changed.
 
-        An event is all that there is to see of a status that the API server refuses.
-        Returns whether there is anything to see.
+        Where the API server refuses the status, the event alone shows it. Returns whether anything
+        shows it.
         """
         self._metrics.observe((identity.namespace, identity.name), before, after)
         written = await self._writer.write(body, identity, after)
@@ -319,7 +319,7 @@ class Reconciler:
             return None
         text = f"the operator can't work on this resource: {type(fault).__name__}: {fault}"
         if await self._tell(body, identity, before, judge_spec(identity, before, text, now)):
-            # A fault of the operator: its traceback is logged once, not at each look.
+            # An error of the operator: its traceback is logged once, not with each reconciliation.
             log.error(text, extra=log_fields(OF_MIGRATIONS.kind, identity), exc_info=fault)
         return now + LOOK_INTERVAL
 

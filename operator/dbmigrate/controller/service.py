@@ -1,8 +1,8 @@
 """The operator as a whole: one process, one event loop.
 
-kopf watches, the work queue orders the resources, the reconciler does the work.
-All three end together: on a stop, or when any of them fails, because an operator
-with one part missing looks alive and does nothing.
+kopf watches, the work queue orders the resources, the reconciler does the work. All three end
+together: on a stop, or when any of them fails, because an operator without one of them would appear
+healthy and do nothing.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class _Sets:
     reconciler: SetReconciler
 
     def wake_all(self) -> None:
-        """Each of them is looked at."""
+        """Reconcile all of them."""
         for key in self.watch.list_keys():
             self.wakes.wake(key)
 
@@ -234,7 +234,7 @@ async def _work(
                 sets.reconciler.begin()
 
     async def wake_all() -> None:
-        # Whatever was left half done, by another operator or by this one, is looked at.
+        # Work that was left unfinished, by another operator or by this one, is taken up.
         if sets is not None:
             sets.wake_all()
         while True:
@@ -267,7 +267,8 @@ def read_clock() -> datetime:
 
 
 def report_failure(key: Key, error: Exception, *, kind: str = OF_MIGRATIONS.kind) -> None:
-    """A look has failed and will be repeated: log it, with a traceback for a fault of the code."""
+    """Log a failed reconciliation, which will be repeated; with a traceback for an error of the
+    code."""
     fields = {"namespace": key[0], kind: key[1]}
     if isinstance(error, Conflict):
         log.debug(describe_failure(error), extra=fields)

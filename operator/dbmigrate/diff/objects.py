@@ -30,7 +30,7 @@ class NotNull:
     is_usual: bool = field(default=True, compare=False)
     """It is the name that PostgreSQL gives by itself."""
     is_local: bool = field(default=False, compare=False)
-    """A child of a table has it by itself, perhaps beside its parent's."""
+    """A child of a table has it by itself, perhaps in addition to its parent's."""
     is_inherited_by_none: bool = False
     is_validated: bool = True
     comment: str | None = None

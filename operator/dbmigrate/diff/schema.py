@@ -46,7 +46,7 @@ class Schema:
     renaming: tuple[tuple[ObjectName, str], ...] = ()
     """The renames that it was read with, as statements, in order."""
     taken: frozenset[str] = frozenset()
-    """Names of relations, types and constraints beside the objects; not in quotes."""
+    """Names of relations, types and constraints that are no objects here; not in quotes."""
 
     @cached_property
     def dependents(self) -> Mapping[ObjectName, tuple[ObjectName, ...]]:

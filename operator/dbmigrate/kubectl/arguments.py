@@ -16,7 +16,6 @@ from dbmigrate.api.version import is_version
 from dbmigrate.kubectl.access import ClusterOptions
 from dbmigrate.kubectl.requests import (
     DriftRequest,
-    FleetOrderRequest,
     FleetViewRequest,
     LogsRequest,
     OrderRequest,
@@ -150,21 +149,26 @@ def _add_orders(add: Callable[[str, str, Maker], argparse.ArgumentParser]) -> No
     }
     for kind, text in texts.items():
         command = add(kind.value.lower(), text, _make_order)
-        command.set_defaults(kind=kind, target=None, hash=None)
         command.add_argument("name", type=_resource, metavar="NAME")
-        if kind is ActionKind.FORCE:
-            command.add_argument("target", type=_forced_version, metavar="VERSION")
-        if kind is ActionKind.ROLLBACK:
-            command.add_argument("target", type=_version, metavar="VERSION")
-        if kind is ActionKind.APPROVE:
-            command.add_argument("--hash", help="approve this plan, and no other")
-        if kind in {ActionKind.APPROVE, ActionKind.FORCE, ActionKind.ROLLBACK}:
-            command.add_argument("-y", "--yes", action="store_true", help="do not ask")
-        else:
-            command.set_defaults(yes=True)
-        command.add_argument("--reason", default="", metavar="TEXT", help="for the record")
-        command.add_argument("--no-wait", action="store_true", help="create the action and return")
-        _add_timeout(command, "10m")
+        _add_order(command, kind, timeout="10m")
+
+
+def _add_order(
+    command: argparse.ArgumentParser, kind: ActionKind, *, timeout: str, is_for_set: bool = False
+) -> None:
+    """What follows the name of the resource."""
+    command.set_defaults(kind=kind, target=None, hash=None, yes=True, is_for_set=is_for_set)
+    if kind is ActionKind.FORCE:
+        command.add_argument("target", type=_forced_version, metavar="VERSION")
+    if kind is ActionKind.ROLLBACK:
+        command.add_argument("target", type=_version, metavar="VERSION")
+    if kind is ActionKind.APPROVE:
+        command.add_argument("--hash", help="approve this plan, and no other")
+    if kind in {ActionKind.APPROVE, ActionKind.FORCE, ActionKind.ROLLBACK}:
+        command.add_argument("-y", "--yes", action="store_true", default=False, help="do not ask")
+    command.add_argument("--reason", default="", metavar="TEXT", help="for the record")
+    command.add_argument("--no-wait", action="store_true", help="create the action and return")
+    _add_timeout(command, timeout)
 
 
 def _add_fleet(fleet: argparse.ArgumentParser, shared: _Parser) -> None:
@@ -192,18 +196,9 @@ def _add_fleet(fleet: argparse.ArgumentParser, shared: _Parser) -> None:
         ActionKind.ROLLBACK: "bring every target to a version with down scripts, and keep it there",
     }
     for kind, text in texts.items():
-        order = add(kind.value.lower(), text, make=_make_fleet_order, kind=kind)
+        order = add(kind.value.lower(), text, make=_make_order)
         order.add_argument("name", type=_set, metavar="NAME")
-        order.set_defaults(hash=None, yes=True, target=None)
-        if kind is ActionKind.APPROVE:
-            order.add_argument("--hash", help="approve this plan, and no other")
-        if kind is ActionKind.ROLLBACK:
-            order.add_argument("target", type=_version, metavar="VERSION")
-        if kind in {ActionKind.APPROVE, ActionKind.ROLLBACK}:
-            order.add_argument("-y", "--yes", action="store_true", default=False, help="do not ask")
-        order.add_argument("--reason", default="", metavar="TEXT", help="for the record")
-        order.add_argument("--no-wait", action="store_true", help="create the action and return")
-        _add_timeout(order, "1h")
+        _add_order(order, kind, timeout="1h", is_for_set=True)
 
 
 def _add_timeout(command: argparse.ArgumentParser, default: str) -> None:
@@ -235,19 +230,6 @@ def _make_fleet(values: Values) -> FleetViewRequest:
     )
 
 
-def _make_fleet_order(values: Values) -> FleetOrderRequest:
-    return FleetOrderRequest(
-        kind=values.kind,
-        name=values.name,
-        version=values.target,
-        plan_hash=values.hash,
-        is_agreed=values.yes,
-        reason=values.reason,
-        is_followed=not values.no_wait,
-        timeout=values.timeout,
-    )
-
-
 def _make_plan(values: Values) -> PlanRequest:
     return PlanRequest(values.name, Output(values.output or Output.TABLE))
 
@@ -268,6 +250,7 @@ def _make_order(values: Values) -> OrderRequest:
     return OrderRequest(
         kind=values.kind,
         name=values.name,
+        is_for_set=values.is_for_set,
         version=values.target,
         plan_hash=values.hash,
         reason=values.reason,

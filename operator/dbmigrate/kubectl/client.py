@@ -30,7 +30,7 @@ from dbmigrate.kubectl.stream import Stream
 from dbmigrate.printable import lines
 
 REQUEST_TIMEOUT = "--request-timeout=30s"
-"""For all but watches and logs. None of our requests is long."""
+"""For all but watches and logs. No request of the plugin takes long."""
 WATCH_SECONDS = 1800
 """After which the server ends a watch; it is then begun again."""
 

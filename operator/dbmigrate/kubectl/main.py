@@ -23,7 +23,6 @@ from dbmigrate.kubectl.order import NotDone
 from dbmigrate.kubectl.problems import RequestFailed
 from dbmigrate.kubectl.requests import (
     DriftRequest,
-    FleetOrderRequest,
     FleetViewRequest,
     LogsRequest,
     OrderRequest,
@@ -77,6 +76,10 @@ def run(session: CommandContext, request: Request) -> None:
             from dbmigrate.kubectl.commands.drift import show_drift
 
             show_drift(session, request)
+        case OrderRequest(is_for_set=True):
+            from dbmigrate.kubectl.commands.fleet import order_fleet
+
+            order_fleet(session, request)
         case OrderRequest():
             from dbmigrate.kubectl.commands.order import give_order
 
@@ -89,10 +92,6 @@ def run(session: CommandContext, request: Request) -> None:
             from dbmigrate.kubectl.commands.fleet import show_fleet
 
             show_fleet(session, request)
-        case FleetOrderRequest():
-            from dbmigrate.kubectl.commands.fleet import order_fleet
-
-            order_fleet(session, request)
         case WaitRequest():
             from dbmigrate.kubectl.commands.wait import wait_until_ready
 

@@ -121,7 +121,7 @@ def _conclude(action: Action) -> str:
 
 
 def _explain_delay(kubectl: Kubectl, action: Action) -> str:
-    """Why waiting for an order ends, and where to look from now on."""
+    """Why the command stops waiting for an order, and how to follow it further."""
     said = describe_phase(action)
     if not action.is_acknowledged:
         said = _explain_silence(kubectl, action)

@@ -63,7 +63,7 @@ def begins_error(line: str) -> bool:
 
 
 def is_answer(said: str) -> bool:
-    """Whether the API server reported this, and not the connection to it."""
+    """Whether the API server reported this error, and not a failed connection to it."""
     return _STATUS.match(said) is not None
 
 

@@ -38,21 +38,6 @@ class FleetViewRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class FleetOrderRequest:
-    """`fleet retry`, `fleet continue`, `fleet approve` and `fleet rollback`."""
-
-    kind: ActionKind
-    name: str
-    version: str | None
-    """Of a rollback."""
-    plan_hash: str | None
-    is_agreed: bool
-    reason: str
-    is_followed: bool
-    timeout: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class PlanRequest:
     """`plan NAME`."""
 
@@ -70,10 +55,12 @@ class DriftRequest:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """`approve`, `retry`, `force`, `rollback` and `repair`."""
+    """`approve`, `retry`, `force`, `rollback` and `repair`; `fleet retry`, `fleet continue`,
+    `fleet approve` and `fleet rollback`."""
 
     kind: ActionKind
     name: str
+    is_for_set: bool = False
     version: str | None = None
     plan_hash: str | None = None
     """The plan that was read: no other one is approved."""
@@ -114,5 +101,4 @@ Request = (
     | LogsRequest
     | WaitRequest
     | FleetViewRequest
-    | FleetOrderRequest
 )

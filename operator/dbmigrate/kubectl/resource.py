@@ -114,7 +114,7 @@ def explain_missing(kubectl: Kubectl, name: str) -> Missing:
 
 
 def describe_missing(name: str, namespace: str, others: list[str]) -> str:
-    """The same, from the names that there are."""
+    """The same, given the existing names."""
     import difflib  # a mistake may take a little longer
 
     said = f"there is no {MIGRATION_KIND} {name} in namespace {namespace}"

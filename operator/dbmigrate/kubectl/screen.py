@@ -42,7 +42,7 @@ class Screen:
         self.show([[Cell(text)]])
 
     def note(self, text: str) -> None:
-        """A line beside the result; further lines of it are indented."""
+        """A line about the result, on standard error; further lines of it are indented."""
         print(block(text), file=self._messages, flush=True)
 
     def document(self, text: str) -> None:

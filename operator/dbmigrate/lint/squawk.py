@@ -1,4 +1,4 @@
-"""squawk's findings beside dbmigrate's, where it is installed (the extra `lint`).
+"""squawk's findings in addition to dbmigrate's, where it is installed (the extra `lint`).
 
 squawk is a separate program with its own SQL parser. It is given the scripts as they are
 run, not the files: those of goose and dbmate keep their line numbers. Findings that one

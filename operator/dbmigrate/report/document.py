@@ -205,7 +205,7 @@ def _refuse_later(raw: dict[str, Any]) -> None:
 
 
 _FEW_FINDINGS = 3
-"""Where room is short, the worst that stay beside the steps."""
+"""Where room is short, the number of findings that are kept in addition to the steps: the worst."""
 
 
 def _dump(report: Report) -> str:

@@ -82,16 +82,16 @@ if TYPE_CHECKING:
 CONNECT_PAUSE = 0.2
 """Seconds between two tries of a server that does not answer yet."""
 RECONNECT_SECONDS = 30.0
-"""How long a run tries to reach a server again that went away in the middle of a step."""
+"""Seconds for which a run tries to reconnect to a server that was lost during a step."""
 RECONNECT_TO_READ_SECONDS = 5.0
-"""The same when nothing hangs on it but what the report can say."""
+"""The same where only the content of the report depends on it."""
 ANSWER_SECONDS = 5.0
 """How long the server may be silent over statements that open the database, in addition to the
 time that they may wait for a lock."""
 WORK_SECONDS = 120.0
-"""The least that the server may take for any other statement of dbmigrate."""
+"""The minimum time that the server has for any other statement of dbmigrate."""
 STEPS_AT_A_TIME = 100
-"""Rows of the log that are read at once where it is read backwards."""
+"""Rows of the log in one query, where it is read from the newest row on."""
 STOP_SECONDS = 2.0
 """The same when the run is to end at once."""
 
@@ -140,15 +140,15 @@ class Database:
         self._is_opening = True
         self._was_opened = False
         self._trusted: History | None = None
-        """The history whose stored scripts may be run, once that was asked."""
+        """The history whose stored scripts may be run, once that was checked."""
         self._is_identity_behind = False
         self._newest_id = 0
         self._newest_number = 0
         """The last number that the log's identity has given, so far as the role may know."""
         self._others: OtherHistories | None = None
         self._wanted = request.target.history
-        """Where the history is looked for: once it was found, in that schema and no other, for a
-        migration may make a schema that comes before it in the search path."""
+        """Where the history is looked for. Once found, it is looked for in that schema alone: a
+        migration may create a schema that comes earlier in the search path."""
         self._connect()
 
     @property
@@ -158,8 +158,8 @@ class Database:
 
     @property
     def successor(self) -> Successor | None:
-        """The history of another format that a person has put in the place of this one: by its
-        log, or by those of others where rows of it may be missing."""
+        """The history of another format that a person has chosen to replace this one: as this log
+        says, or as those of other histories say where rows of this one may be missing."""
         found = find_successor(self.notes)
         if found is not None or not self._with_log or self._has_whole_log:
             return found
@@ -176,14 +176,14 @@ class Database:
 
     @property
     def has_lost_all(self) -> bool:
-        """Whether the log has no row, and had one."""
+        """Whether the log is empty and was not always."""
         if not self.reads_log or self.log or self.notes or not self.history.has_log_table:
             return False
         return was_emptied(self.history.log_shape, self._newest_number)
 
     @property
     def _has_whole_log(self) -> bool:
-        """Whether what the log has of notes is all that was noted."""
+        """Whether no note is missing from the log."""
         return self.reads_log and bool(self.log or self.notes) and self.lost is None
 
     @property
@@ -228,7 +228,7 @@ class Database:
 
     @property
     def guard(self) -> PlannedGuard:
-        """The check of the history before each step, as the present session has it."""
+        """The check of the history before each step, as prepared in the present session."""
         if self._guard is None:
             from dbmigrate.postgres.history.planned_guard import PlannedGuard
 
@@ -236,9 +236,10 @@ class Database:
         return self._guard
 
     def in_transaction(self, sql: str) -> str:
-        """Statements on the history, which others may lock for a limited time only.
+        """A transaction of these statements on the history, which wait for locks for a limited
+        time.
 
-        Each sees what was committed before it, whatever the role's defaults are.
+        Each statement sees what was committed before it, whatever the role's defaults are.
         """
         return f"{self.begun(sql)}; COMMIT"
 
@@ -268,7 +269,8 @@ class Database:
 
     def prepare_to_write(self) -> None:
         """Create the tables where they are missing, bring the log's shape up to date, correct its
-        identity where it is behind the log's rows, and record changes that other tools made.
+        identity column where that is below the log's rows, and record changes that other tools
+        made.
 
         Raises MigrationError (StatementFailed) when the role may not.
         """
@@ -285,7 +287,8 @@ class Database:
 
     @property
     def owner(self) -> Owner | None:
-        """Who migrates the database: by the log's rows, or by its table where it was emptied."""
+        """The owner of the database: as the log's rows say, or the table's comment where it was
+        emptied."""
         if not self.reads_log:
             return None
         by_table = self.history.log_shape.owner
@@ -523,7 +526,8 @@ class Database:
         self._was_opened = True
 
     def _open_session(self) -> Session:
-        """The first one waits for a server that does not answer yet, as long as it may."""
+        """Connect. The first session waits for a server that does not answer yet, for
+        -connect-wait."""
         request = self.request
         wait = 0.0 if self._was_opened else request.options.connect_wait
         deadline, is_told = time.monotonic() + wait, False
@@ -580,7 +584,7 @@ class Database:
 
     @property
     def held_locks(self) -> tuple[int, ...]:
-        """The ids of the locks that this run has taken, by which it keeps others away."""
+        """The ids of the locks that this run holds, which exclude other runs."""
         return self._ids() if self._is_locked else ()
 
     def _ids(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ its observer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +40,8 @@ class Progress:
     """0 to 100, where the server counts."""
 
 
-class Observer(Protocol):
-    """Receives the events of a run, in order."""
+class Observer:
+    """Receives the events of a run, in order. This one ignores them."""
 
     def planned(self, steps: Sequence[PlannedStep], done: int = 0) -> None:
         """The steps of `apply`; `done` statements of the first one are done already."""
@@ -65,29 +65,4 @@ class Observer(Protocol):
         """A statement takes long: called about once a second."""
 
 
-class SilentObserver:
-    """Ignores everything."""
-
-    def planned(self, steps: Sequence[PlannedStep], done: int = 0) -> None:
-        """Ignored."""
-
-    def step_started(self, step: PlannedStep) -> None:
-        """Ignored."""
-
-    def step_finished(self, step: PlannedStep, read_seconds: float, run_seconds: float) -> None:
-        """Ignored."""
-
-    def notice(self, notice: Notice) -> None:
-        """Ignored."""
-
-    def waiting_for_lock(self, holders: tuple[OtherSession, ...]) -> None:
-        """Ignored."""
-
-    def blocked(self, by: tuple[OtherSession, ...]) -> None:
-        """Ignored."""
-
-    def progress(self, progress: Progress) -> None:
-        """Ignored."""
-
-
-SILENT = SilentObserver()
+SILENT = Observer()

@@ -102,7 +102,7 @@ def find_left(run: Run) -> MigrationError | None:
     return MigrationError(
         Reason.FOREIGN_HISTORY,
         f"{history.name} was left{at}: since then {found.table}, a history of {found.format}'s"
-        " files, says what this database has, and these files would run beside it",
+        " files, says what this database has, and these files would run in addition to it",
         hint=f"continue with the files of {found.format} (-format {found.format}); or"
         " `dbmigrate force"
         " V` with the version of these files that the database has, which makes this history count"

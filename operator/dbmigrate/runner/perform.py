@@ -26,7 +26,6 @@ from dbmigrate.postgres.connection.errors import (
 from dbmigrate.postgres.history.log.notes import find_restore
 from dbmigrate.report import Outcome, Reason, Report
 from dbmigrate.report.bounds import FILE_LIMIT
-from dbmigrate.runner.lost_schema import name_lost_schema
 from dbmigrate.runner.ownership import admit, note_order
 from dbmigrate.runner.planning.up import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
@@ -71,6 +70,8 @@ def perform(
             error = as_error(raised, f"running {request.command}")
             state = _state_after(run)
             if state is None:
+                from dbmigrate.runner.lost_schema import name_lost_schema
+
                 error = name_lost_schema(run.database, error)
             return _conclude(run, None, error, state)
         run.database.release()

@@ -23,7 +23,8 @@ class Result(Generic[T]):
 
     report: Report
     value: T | None = None
-    """What the command prints beside its steps; None when it failed or has nothing to print."""
+    """What the command prints in addition to its steps; None when it failed or has nothing to
+    print."""
     error: MigrationError | None = None
 
     def unwrap(self) -> T | None:

@@ -1,7 +1,7 @@
 """The archives of several squashes as one: each has the files that one of them has replaced.
 
-The later of two has the file that the earlier one has written, in the place of those of the
-earlier archive. Such a file stands for others, so it never counts beside them.
+The later of two has the file that the earlier one has written, in the place of those of the earlier
+archive. Such a file stands for others, so it never counts together with them.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """golang-migrate's format: `<version>_<name>.<up|down>.<extension>` in one directory.
 
-Reads what golang-migrate reads, in its order: any extension, versions as numbers
-(`001` is `1`), no subdirectories, one script of a pair may be missing. A name that it
-skips silently although it was most likely meant (`1_x.sql`, `1_x.UP.sql`, a directory
-named like a version) becomes a warning, and so does a name that it accepts although it
-was not meant (`1_x.up.sql.bak`). Two files for one version and direction are an error,
-as there. Hidden entries are ignored: a mounted ConfigMap has `..data` beside its
-files.
+Reads what golang-migrate reads, in its order: any extension, versions as numbers (`001` is `1`), no
+subdirectories, one script of a pair may be missing. A name that it skips silently although it was
+most likely meant (`1_x.sql`, `1_x.UP.sql`, a directory named like a version) becomes a warning, and
+so does a name that it accepts although it was not meant (`1_x.up.sql.bak`). Two files for one
+version and direction are an error, as there. Hidden entries are ignored: a mounted ConfigMap has
+`..data` among its files.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The names in a directory of migrations, whichever format it has.
 
-Hidden entries are kept apart: a mounted ConfigMap has `..data` beside its files.
+Hidden entries are kept apart: a mounted ConfigMap has `..data` among its files.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ class Source:
     """Names that look like a mistake, one sentence each."""
     format: Format = Format.GOLANG_MIGRATE
     checkpoints: tuple[Migration, ...] = ()
-    """Sorted by version; a migration of the same version may lie beside one."""
+    """Sorted by version; there may be a migration of the same version."""
     repeatables: tuple[Migration, ...] = ()
     """In the order in which they run."""
     learn: Callable[[DatabaseFacts], None] | None = field(default=None, repr=False, compare=False)

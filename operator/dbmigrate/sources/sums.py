@@ -1,4 +1,4 @@
-"""atlas.sum beside files of any format: compared with them, and written.
+"""atlas.sum next to files of any format: compared with them, and written.
 
 Atlas writes it for its own files and, with `?format=`, for those of others. Of
 golang-migrate's it counts the up files alone, of goose's and dbmate's all. A format that
@@ -65,7 +65,7 @@ def renew_sum(directory: str | os.PathLike[str], kind: Format) -> Path:
 def first_named(listing: DirectoryListing, names: Iterable[str]) -> str | None:
     """The first of these files that atlas.sum has: Atlas takes it for a migration.
 
-    Where that file can't be read, any is: whoever reads it for a run says what is wrong.
+    Where that file can't be read, any is: the reader of a run reports the error.
     """
     try:
         written = read_sum(Path(listing.location))
@@ -74,5 +74,5 @@ def first_named(listing: DirectoryListing, names: Iterable[str]) -> str | None:
     if written is None:
         return next(iter(names), None)
     entries = {entry.name for entry in written.entries}
-    # With nothing in it the files are new to Atlas, and still nobody else's.
+    # Where it is empty the files are new to Atlas, and belong to no other tool.
     return next((name for name in names if name in entries or not entries), None)

@@ -49,7 +49,7 @@ def test_what_is_left_out_has_the_documented_default() -> None:
     [
         ({}, "needs connection.sslmode"),
         ({"sslmode": "prefer"}, "needs connection.sslmode"),
-        ({"sslmode": "require", "passwordFile": "/p"}, "beside a password"),
+        ({"sslmode": "require", "passwordFile": "/p"}, "together with a password"),
         ({"sslmode": "require"}, None),
         ({"rootCertificateFrom": {"system": {}}}, None),
     ],

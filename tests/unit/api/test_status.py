@@ -126,6 +126,71 @@ def test_conditions_of_others_are_left_out() -> None:
     assert parse_status({"conditions": raw}).conditions == (condition(),)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "attempts", "without_progress", "is_written"),
+    [
+        (None, 3, 2, False),
+        (None, 3, 3, True),
+        (None, 1, 0, False),
+        (Outcome.FAILED, 3, 3, False),
+        (Outcome.FAILED, 3, 2, True),
+        (Outcome.WAITING, 3, 3, False),
+        (Outcome.APPLIED, 3, 3, False),
+    ],
+)
+def test_a_count_of_runs_in_vain_is_written_where_it_is_not_the_usual_one(
+    outcome: Outcome | None, attempts: int, without_progress: int, is_written: bool
+) -> None:
+    run = LastRun("j", attempts=attempts, outcome=outcome, without_progress=without_progress)
+    document = dump(run)
+    assert ("withoutProgress" in document) is is_written
+    assert parse_status({"lastRun": document}).last_run == run
+
+
+def test_a_success_counts_no_runs_in_vain() -> None:
+    for outcome in (Outcome.APPLIED, Outcome.UP_TO_DATE, Outcome.ROLLED_BACK):
+        run = LastRun("j", outcome=outcome, attempts=3, without_progress=1)
+        assert run.has_succeeded
+        assert "withoutProgress" not in dump(run)
+    assert not LastRun("j", outcome=Outcome.WAITING).has_succeeded
+
+
+def test_a_run_without_a_job_is_none() -> None:
+    assert parse_status({"lastRun": {"job": ""}}).last_run is None
+    run = parse_status({"lastRun": {"job": "j"}}).last_run
+    assert run == LastRun("j", without_progress=0)
+    assert (run.command, run.intent, run.generation, run.attempts) == ("", "", 0, 1)
+
+
+def test_what_an_older_operator_did_not_count_is_counted() -> None:
+    found = {"rule": "r", "severity": "error", "file": "f", "line": 1, "message": "m"}
+    step = {"version": "1", "name": "a", "direction": "up"}
+    plan = {"hash": "h", "intent": "i", "steps": [step, step], "createdAt": None}
+    read = parse_status({"plan": {**plan, "findings": [found]}}).plan
+    assert read is not None
+    assert (read.steps_total, read.trial.findings_total) == (2, 1)
+    read = parse_status(
+        {"plan": {**plan, "stepsTotal": 9, "findings": [found], "findingsTotal": 7}}
+    ).plan
+    assert read is not None
+    assert (read.steps_total, read.trial.findings_total) == (9, 7)
+
+
+@pytest.mark.parametrize(
+    ("checksum", "is_kept"), [(None, True), ("0f" * 32, True), ("0f", False), ("0F" * 32, False)]
+)
+def test_a_plan_that_no_run_could_be_held_to_is_none(checksum: str | None, is_kept: bool) -> None:
+    plan = PlanStatus("hash", "intent", (PlanStepStatus("3", "b", "up"),), NOW, 1, checksum)
+    status = MigrationStatus(version="2", plan=plan)
+    assert parse_status(status.to_dict()) == (status if is_kept else replace(status, plan=None))
+
+
+def test_a_condition_is_found_by_its_type() -> None:
+    status = MigrationStatus(conditions=(condition(),))
+    assert status.condition(ConditionType.READY) == condition()
+    assert status.condition(ConditionType.DIRTY) is None
+
+
 def test_times_are_written_as_the_api_server_does() -> None:
     assert format_timestamp(NOW.replace(microsecond=5)) == "2026-11-24T12:00:00Z"
     assert parse_timestamp("2026-11-24T12:00:00Z") == NOW

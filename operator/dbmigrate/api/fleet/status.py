@@ -95,7 +95,7 @@ class RolloutTrigger(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SetRollback:
-    """A rollback that a person has ordered, and that holds."""
+    """A rollback that a person has ordered and that is in force."""
 
     version: VersionText
     """Where the targets go."""
@@ -121,9 +121,11 @@ class RolloutStatus:
     ordered: SetRollback | None = None
     """A rollback that takes its place once the survey has found that it is no old order."""
     is_resumed: bool = wire(key="resumed", default=False)
-    """Whether a person has ended the rollback before it: what was undone is applied again."""
+    """Whether a person has ended the rollback before it: the versions that it undid are applied
+    again."""
     list_digest: Word | None = None
-    """Of the list of targets, where that is in a ConfigMap: another one begins a rollout."""
+    """The digest of the list of targets, where that is in a ConfigMap: a change begins a
+    rollout."""
     survey: Word = always("")
     """The Job that counts the targets before the first wave."""
     is_surveyed: bool = wire(key="surveyed", always=True, default=False)
@@ -196,9 +198,9 @@ class SetStatus:
 
 
 SET_STATUS_FIELDS = frozenset(camel_case(each.name) for each in fields(SetStatus))
-"""What is ours of the document."""
+"""The fields of the document that the operator writes."""
 
 
 def parse_set_status(raw: object) -> SetStatus:
-    """Read a status back; a part that we can't read counts as absent. It raises nothing."""
+    """Read a status back; a part that can't be read counts as absent. Raises nothing."""
     return read_or_none(SetStatus, raw) or SetStatus()

@@ -1,6 +1,6 @@
 """The list of a set's targets: a query, a key of a ConfigMap, or items in the manifest.
 
-The runner's Pods read it. The operator passes it on: what a query gives it never learns.
+The runner's Pods read it. The operator passes it on and never reads the result of a query.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TARGET_NAME = Form(255, r"[^\x00-\x1f\x7f]+", least=1)
 SEARCH_PATH = Form(1024, r"[^\x00-\x1f\x7f]+", least=1)
 ITEMS_LIMIT = 500
 ITEMS_SIZE_LIMIT = 96 * 1024
-"""Bytes of all items as JSON: they are an annotation of a Pod, beside the inline files."""
+"""Bytes of all items as JSON: they are an annotation of a Pod, together with the inline files."""
 LIST_SUFFIXES = (".yaml", ".yml", ".json", ".csv")
 
 

@@ -174,7 +174,7 @@ Options:
                              files are); the history continues in that tool's table
   -history-table T           Table of the version, or schema.table (default schema_migrations,
                              with others the tool's own: goose_db_version and so on)
-  -history-owner R           A role that may own it, beside this one, those that it is a member
+  -history-owner R           A role that may own it, besides this one, those that it is a member
                              of, the database's owner and superusers
   -identity PROVIDER         Log in with tokens of aws, gcp or azure; aws:region=R,host=H,port=P,
                              azure:client-id=ID

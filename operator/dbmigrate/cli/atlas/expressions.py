@@ -1,8 +1,8 @@
 """What an expression of HCL is worth.
 
-Values are Python's: str, int, float, bool, None, list and dict. References are looked up
-by whoever owns the names (variables, locals, data). What is not known is refused with its
-line: a wrong guess might name another database.
+Values are Python's: str, int, float, bool, None, list and dict. References are looked up by the
+owner of the names (variables, locals, data). What is not known is refused with its line: a wrong
+guess might name another database.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def run(invocation: Invocation) -> int:
         from dbmigrate.cli.output.atlas.output import with_apply_document
 
         told = with_apply_document(invocation, use_case, is_dry=is_dry)
-        return run_use_case(invocation, told, files=FileUse.REQUIRED, show=lambda _: 0)
+        return run_use_case(invocation, told, files=FileUse.REQUIRED, show=lambda *_: 0)
     if is_dry:
         from dbmigrate.cli.commands.plan import tell_plan
 

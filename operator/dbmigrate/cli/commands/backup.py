@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate.cli.arguments.operands import read_file
@@ -25,7 +24,7 @@ def run(invocation: Invocation) -> int:
 
         return backup(request, file)
 
-    return run_use_case(invocation, use_case, files=FileUse.NONE, show=partial(_show, invocation))
+    return run_use_case(invocation, use_case, files=FileUse.NONE, show=_show)
 
 
 def _show(invocation: Invocation, made: Backup) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dbmigrate.cli.arguments.flags import Flag, each_value, is_set
@@ -55,13 +54,7 @@ def run(invocation: Invocation) -> int:
         server = parse_target(dev_url, {}) if dev_url else None
         return drift(request, DriftOrder(server, rules))
 
-    return run_use_case(
-        invocation,
-        use_case,
-        files=FileUse.REQUIRED,
-        show=partial(_show, invocation),
-        extra=_document,
-    )
+    return run_use_case(invocation, use_case, files=FileUse.REQUIRED, show=_show, extra=_document)
 
 
 def _show(invocation: Invocation, drift: Drift) -> int:

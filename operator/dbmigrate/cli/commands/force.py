@@ -37,7 +37,6 @@ def run(invocation: Invocation) -> int:
 
 def _set_revision(invocation: Invocation) -> int:
     """As Atlas's `migrate set`: to a file's version, or to that of the last one."""
-    from functools import partial
 
     from dbmigrate.cli.output.atlas.output import print_change
     from dbmigrate.cli.run import FileUse, run_use_case
@@ -50,9 +49,7 @@ def _set_revision(invocation: Invocation) -> int:
     def use_case(request: Request) -> Result[RevisionsChange]:
         return set_revision(request, version_for(request, text))
 
-    return run_use_case(
-        invocation, use_case, files=FileUse.REQUIRED, show=partial(print_change, invocation)
-    )
+    return run_use_case(invocation, use_case, files=FileUse.REQUIRED, show=print_change)
 
 
 def _read(invocation: Invocation) -> str:

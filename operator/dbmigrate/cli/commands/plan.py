@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dbmigrate.cli.arguments.operands import the_target, version_for
@@ -34,13 +33,7 @@ def tell_plan(invocation: Invocation, use_case: Callable[[Request], Result[Previ
     """Run a use case that returns a plan, and print it."""
     from dbmigrate.cli.run import FileUse, run_use_case
 
-    return run_use_case(
-        invocation,
-        use_case,
-        files=FileUse.REQUIRED,
-        show=partial(_show, invocation),
-        extra=_document,
-    )
+    return run_use_case(invocation, use_case, files=FileUse.REQUIRED, show=_show, extra=_document)
 
 
 def _show(invocation: Invocation, found: Preview) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dbmigrate.cli.arguments.usage import REPAIR
@@ -24,13 +23,7 @@ def run(invocation: Invocation) -> int:
 
         return repair(request)
 
-    return run_use_case(
-        invocation,
-        use_case,
-        files=FileUse.IF_GIVEN,
-        show=partial(_show, invocation),
-        extra=_document,
-    )
+    return run_use_case(invocation, use_case, files=FileUse.IF_GIVEN, show=_show, extra=_document)
 
 
 def _show(invocation: Invocation, done: Repair) -> int:

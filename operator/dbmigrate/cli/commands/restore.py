@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate.cli.arguments.flags import Flag, is_set
@@ -51,7 +50,7 @@ def run(invocation: Invocation) -> int:
         )
         return restore(request, order)
 
-    return run_use_case(invocation, use_case, files=FileUse.NONE, show=partial(_show, invocation))
+    return run_use_case(invocation, use_case, files=FileUse.NONE, show=_show)
 
 
 def _show(invocation: Invocation, restored: Backup) -> int:

@@ -38,8 +38,7 @@ def run(invocation: Invocation) -> int:
         from dbmigrate.cli.output.atlas.output import print_status
         from dbmigrate.runner.commands.revisions import read_revisions
 
-        show = partial(print_status, invocation)
-        return run_use_case(invocation, read_revisions, files=FileUse.REQUIRED, show=show)
+        return run_use_case(invocation, read_revisions, files=FileUse.REQUIRED, show=print_status)
 
     def use_case(request: Request) -> Result[StatusTable]:
         from dbmigrate.runner.commands.read_only.status import status
@@ -52,7 +51,7 @@ def run(invocation: Invocation) -> int:
         invocation,
         use_case,
         files=FileUse.IF_GIVEN,
-        show=partial(_show, invocation),
+        show=_show,
         extra=partial(_document, invocation),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate.cli.arguments.usage import VERSION
@@ -22,7 +21,7 @@ def run(invocation: Invocation) -> int:
 
         return version(request)
 
-    return run_use_case(invocation, use_case, files=FileUse.NONE, show=partial(_show, invocation))
+    return run_use_case(invocation, use_case, files=FileUse.NONE, show=_show)
 
 
 def _show(invocation: Invocation, state: VersionState) -> int:

@@ -91,7 +91,7 @@ def run(invocation: Invocation) -> int:
         invocation,
         use_case,
         files=FileUse.REQUIRED if text is None else FileUse.NONE,
-        show=lambda _: 0,
+        show=lambda *_: 0,
     )
 
 

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 from dbmigrate.cli.arguments.numbers import format_duration
 from dbmigrate.cli.output.terminal import Terminal
 from dbmigrate.printable import block, one_line
+from dbmigrate.runner.observer import Notice, Observer, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from dbmigrate.postgres.connection.other_sessions import OtherSession
-    from dbmigrate.runner.observer import Notice, Progress
     from dbmigrate.runner.planning.step import PlannedStep
 
 FIRST_REMINDER = 30.0
@@ -23,16 +21,13 @@ LONGEST_SILENCE = 600.0
 _QUIET = frozenset(("DEBUG", "LOG", "NOTICE"))
 
 
-class Narrator:
+class Narrator(Observer):
     """The observer of a run on the command line."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._step = ""
         self._reminder = FIRST_REMINDER
-
-    def planned(self, steps: Sequence[PlannedStep], done: int = 0) -> None:
-        """Nothing: each step has lines of its own."""
 
     def step_started(self, step: PlannedStep) -> None:
         """golang-migrate's two lines; an empty step is not buffered there but scheduled."""

@@ -20,9 +20,9 @@ from dbmigrate.report import Reason, ReportError
 from dbmigrate.untrusted import plus
 
 MOST_RUNS = 20
-"""Times spec.retry.limit: failed runs of one intent, those that came further among them. What is
-still not done is tried at each resync only. The report that tells of progress is the runner's
-word, and the runner's image may be anybody's."""
+"""Times spec.retry.limit: failed runs of one intent, including those with progress. After these it
+is tried at each resync only. Progress is known from the runner's report, and the runner's image is
+the user's choice."""
 
 
 def ask_about(view: ResourceView, caught: CaughtUp, unread: JobRun, now: datetime) -> Conclusion:

@@ -14,7 +14,7 @@ from dbmigrate.api.spec import Retry
 
 ENVIRONMENT = Retry(initial_delay=timedelta(seconds=30), max_delay=timedelta(minutes=5))
 """For what a person corrects outside of the resource (a Secret, a certificate, a policy): soon
-enough to be noticed within a minute, and rare enough not to look like an attack."""
+enough to be noticed within a minute, and rare enough to spare the server."""
 JITTER = 0.25
 """The part of a delay that the jitter may take away."""
 

@@ -146,8 +146,8 @@ def _take_in_mending(
 
 
 def _take_in_answer(status: MigrationStatus, run: JobRun, pods: tuple[Pod, ...]) -> MigrationStatus:
-    """A check after a run that failed: the attempts start again if somebody has repaired the
-    database since.
+    """A check after a run that failed: the attempts start again if the database has been repaired
+    since.
 
     A rollback that failed is a person's to continue, for its target is not the resource's.
     """

@@ -1,9 +1,9 @@
 """Checks: `status` runs that ask whether a migrated database is still as the last run left it.
 
-Between runs anyone may change the database. A check only reports what it finds. The
-verdict of the last answer is kept in the status, so it holds while the next check is at
-work and after the Job of the last one is deleted. A check without an answer changes no
-verdict; several in a row mean that the state is unknown.
+Between runs anyone may change the database. A check only reports what it finds. The verdict of the
+last answer is kept in the status, so it holds while the next check is active and after the Job of
+the last one is deleted. A check without an answer changes no verdict; several in a row mean that
+the state is unknown.
 """
 
 from __future__ import annotations

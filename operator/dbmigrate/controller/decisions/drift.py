@@ -28,8 +28,8 @@ from dbmigrate.report import Reason, Report
 from dbmigrate.untrusted import plus
 
 SETTLE = timedelta(seconds=10)
-"""From the last Job of any kind to a check: one that is deleted again and again is not made
-in a loop."""
+"""The least time from the last Job of any kind to a check, so that a check which is deleted again
+and again is not created in a loop."""
 _WITHOUT_VERSION = (
     "which version of PostgreSQL the database has is not known, and the scratch server has to have"
     " the same: spec.job.image names a runner that does not tell it"
@@ -58,7 +58,7 @@ class DriftChecks:
 
 
 def split_off(view: ResourceView) -> tuple[ResourceView, tuple[JobRun, ...]]:
-    """The view without drift checks, which nothing else has to regard, and the checks."""
+    """The view without drift checks, which other decisions ignore, and the checks."""
     checks = tuple(run for run in view.runs if run.command is RunCommand.DRIFT)
     others = tuple(run for run in view.runs if run.command is not RunCommand.DRIFT)
     return replace(view, runs=others), checks
@@ -91,7 +91,7 @@ def take_in_drift(
 
 
 def _is_known(run: JobRun, known: DriftStatus) -> bool:
-    """A name may come back once its Job is gone."""
+    """The same name may be used again after its Job is deleted."""
     made = (run.created_at, run.name)
     return run.created_at < known.started_at or made == (known.started_at, known.job)
 

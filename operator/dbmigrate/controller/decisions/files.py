@@ -33,7 +33,7 @@ class SourceFiles:
 
     digest: str = ""
     missing: str | None = None
-    """The ConfigMap that is not there: it may come by itself."""
+    """The missing ConfigMap: it may be created later."""
     invalid: str | None = None
     """What must be corrected."""
 

@@ -134,7 +134,7 @@ def _explain_end(ended: ContainerEnd) -> tuple[Reason, str]:
 
 
 def _explain_other(failed: ContainerEnd, has_started: bool) -> tuple[Reason, str]:
-    """A container beside the runner failed, and the runner left no report."""
+    """Another container of the Pod failed, and the runner left no report."""
     if failed.container == COPY_CONTAINER:
         text = f"the migration files could not be copied out of the image{_tail(failed)}"
         if failed.reason in NOT_STARTED:

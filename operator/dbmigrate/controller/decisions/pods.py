@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 OVERDUE = timedelta(seconds=30)
-"""How much later than asked for a Pod's end is still no sign of a lost node."""
+"""How long after its deadline a Pod may still exist without its node counting as lost."""
 NEEDS_CP = (
     " (spec.source.image.mode Copy needs the program cp in the image; mode Volume needs none, on"
     " Kubernetes 1.35 and newer)"
 )
-"""Said of a copying container that the container runtime could not start."""
+"""The message about a copying container that the container runtime could not start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,7 @@ def _keep_verdict(
 
 
 def _follow_spec(view: ResourceView, caught: CaughtUp, intent: str, now: datetime) -> Conclusion:
-    """What holds everything back; then how the last run ended; then what is still to be run."""
+    """First what prevents all runs; then how the last run ended; then what is still to be run."""
     spec, last = view.migration.spec, caught.status.last_run
     hindered = _find_hindrance(view, now)
     if hindered is not None:
@@ -258,7 +258,7 @@ def _describe_rejection(rejection: Rejection) -> Conclusion:
 
 
 def _find_hindrance(view: ResourceView, now: datetime) -> Conclusion | None:
-    """What prevents any run."""
+    """The condition that prevents any run; None: there is none."""
     unknown = view.migration.spec.unknown
     if unknown:
         return Conclusion(stalled(VerdictReason.UNKNOWN_FIELDS, describe_unknown(unknown)))

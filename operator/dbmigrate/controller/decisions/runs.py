@@ -24,14 +24,14 @@ class RunCommand(StrEnum):
     FORCE = "force"
     REPAIR = "repair"
     DRIFT = "drift"
-    """It only reads, at any time: it holds up nothing, and gives way to the others."""
+    """It only reads, at any time. It delays no other run, and is deleted for one."""
 
 
 MOVING = frozenset({RunCommand.GOTO, RunCommand.ROLLBACK})
 """The runs that the status calls the last run."""
 
 MENDING = frozenset({RunCommand.FORCE, RunCommand.REPAIR})
-"""After one of these the target is sought again."""
+"""After one of these the resource is migrated to its target again."""
 
 ASKING = frozenset({RunCommand.STATUS, RunCommand.PLAN})
 """These change nothing in the database."""

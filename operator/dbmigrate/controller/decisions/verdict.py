@@ -26,7 +26,7 @@ class Standing(Enum):
 
 
 class VerdictReason:
-    """Reasons of Ready beside the runner's own (dbmigrate.report.Reason)."""
+    """Reasons of Ready in addition to the runner's (dbmigrate.report.Reason)."""
 
     RUNNING = "Running"
     STARTING = "Starting"
@@ -86,7 +86,7 @@ def paused(reason: str, message: str) -> Verdict:
 
 
 def stalled(reason: str, message: str, *, stalled_reason: str | None = None) -> Verdict:
-    """Nothing more happens until a person acts."""
+    """Nothing is done until a person acts."""
     return Verdict(Standing.STALLED, reason, message, stalled_reason)
 
 

@@ -39,13 +39,13 @@ class Rejection:
 
     message: str
     is_final: bool
-    """The Job itself is wrong, or a policy is against it: a person must act."""
+    """The Job is invalid, or a policy forbids it: a person must act."""
     is_passing: bool = False
     """The API server could not answer: nothing was refused."""
     retry_at: datetime | None = None
-    """When it is offered again."""
+    """When its creation is tried again."""
     awaits_database: bool = False
-    """Nothing was offered: the database has not been made yet."""
+    """No creation was tried: the database does not exist yet."""
 
     @property
     def is_temporary(self) -> bool:
@@ -77,7 +77,7 @@ class ResourceView:
     rejection: Rejection | None = None
     resync: Resync = Resync(None, since=datetime.min.replace(tzinfo=UTC))
     template: str | None = None
-    """What a Job's hash of that name would be now; None: no run is there that could differ."""
+    """The template hash that a Job would have now; None: there is no run that could differ."""
     ordered_at: datetime | None = None
     """When this operator last started a run for it, by its own clock."""
     order_age: timedelta | None = timedelta(hours=1)

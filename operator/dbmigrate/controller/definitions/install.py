@@ -1,4 +1,4 @@
-"""The custom resources' own definitions: brought up to a schema, and never back to an older one.
+"""Installs the CustomResourceDefinitions: upgrades their schema, and never downgrades it.
 
 The chart's hook runs this before an installation or an upgrade. A schema that is taken back
 drops the fields that it does not know from every resource that is written meanwhile; so the

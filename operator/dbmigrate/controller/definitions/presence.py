@@ -1,7 +1,7 @@
 """Whether the custom resources are there, and of which schema.
 
-Without them there is nothing to work on. They are waited for: whoever deletes them by mistake
-applies them again, and an operator that ends and starts meanwhile helps nobody.
+Without them there is nothing to work on. The operator waits for them: after a deletion by mistake
+they are applied again, and restarting the operator meanwhile would not help.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def _wave_arguments(resource: SetResource, order: FleetOrder) -> list[str]:
 
 
 def fleet_environment(resource: SetResource, order: FleetOrder, *, cluster: str) -> list[Document]:
-    """The variables of a Pod, beside those that say where the database is."""
+    """The variables of a Pod, except those that say where the database is."""
     spec, identity = resource.spec, resource.identity
     owner = f"{cluster}/{identity.namespace}/{identity.name}#{identity.uid}"
     variables = {OWNER_VARIABLE: owner, TAKE_OVER_VARIABLE: spec.template.take_over}

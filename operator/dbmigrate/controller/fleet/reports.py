@@ -1,7 +1,8 @@
 """Taking the reports of Pods into the status of a wave: each shard is counted once.
 
-Which shards are counted stands in the status beside the counts, and both are written at once. So
-a Pod may go as soon as that is done, and an operator that has just started counts no shard again.
+Which shards are counted stands in the status together with the counts, and both are written at
+once. So a Pod may go as soon as that is done, and an operator that has just started counts no shard
+again.
 """
 
 from __future__ import annotations
@@ -114,12 +115,12 @@ def take_in(
                 file=each.file,
                 line=each.line,
             )
-            for each in fleet.failures
+            for each in fleet.failures[: FAILURES_LIMIT - len(failures)]
         ]
         counted.add(shard)
     wave = replace(wave, reported=format_indexes(counted))
     waves = tuple(wave if each.name == wave.name else each for each in status.waves)
-    return replace(status, waves=waves, failures=tuple(failures[:FAILURES_LIMIT])), wave
+    return replace(status, waves=waves, failures=tuple(failures)), wave
 
 
 def _add(wave: WaveStatus, fleet: FleetReport) -> WaveStatus:

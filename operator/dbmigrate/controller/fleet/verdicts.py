@@ -15,7 +15,7 @@ from dbmigrate.controller.decisions.verdict import (
 
 
 class SetReason:
-    """Reasons of Ready beside those of a DatabaseMigration."""
+    """Reasons of Ready in addition to those of a DatabaseMigration."""
 
     SURVEYING = "Surveying"
     ALL_CURRENT = "AllCurrent"

@@ -54,7 +54,8 @@ from dbmigrate.controller.jobs.rehearsal_server import Sidecar, place_beside
 CHECK_DEADLINE = timedelta(minutes=5)
 """For a run that only reads the version: a check that takes longer has no answer."""
 TTL_SECONDS = 24 * 3600
-"""Finished Jobs go after a day at the latest; the history limits come first while we run."""
+"""Finished Jobs are deleted after a day at the latest; while the operator runs, the history limits
+apply earlier."""
 DEFAULT_RESOURCES: Document = {
     "requests": {"cpu": "50m", "memory": "64Mi"},
     "limits": {"memory": "256Mi"},
@@ -88,9 +89,9 @@ class RunOrder:
     plan: PlanStatus | None = None
     """The plan that it must match; None: it may take any steps to the target."""
     ordered_by: str | None = None
-    """The person's word that it carries out, for the database's log."""
+    """The person's order that it carries out, for the database's log."""
     order_id: str | None = None
-    """What tells that word from any other in the log; None: it may be carried out again."""
+    """The identity of that order in the log; None: it may be carried out again."""
     take_over: str | None = None
     """The owner of the database that is gone, and whose place this resource takes."""
     rehearsed_on: str | None = None

@@ -105,10 +105,10 @@ def shared_arguments(spec: MigrationSpec, *, path: str) -> list[str]:
 def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
     """The runner's settings as environment variables.
 
-    Warn is the default of every resource and only advisory: a runner of spec.job.image that is
-    too old to know lint would reject an option, and ignores a variable. The same holds for the
-    grace period, for the directory that the source's links must not leave, and for the time in
-    which a proxy beside the runner has to answer.
+    Warn is the default of every resource and only advisory: a runner of spec.job.image that is too
+    old to know lint would reject an option, and ignores a variable. The same holds for the grace
+    period, for the directory that the source's links must not leave, and for the time in which a
+    proxy in the Pod has to answer.
     """
     env = shared_environment()
     if spec.lint is LintPolicy.WARN and command in LINTED:
@@ -119,7 +119,7 @@ def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
 
 
 def rehearsal_address() -> str:
-    """Where the runner finds the scratch server beside it."""
+    """The address of the scratch server in the Pod."""
     server = f"host={REHEARSAL_PATH} user=postgres dbname=postgres"
     return f"{server} connect_timeout={REHEARSAL_WAIT}"
 

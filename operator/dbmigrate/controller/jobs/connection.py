@@ -28,8 +28,8 @@ CLIENT_VARIABLE = "DBMIGRATE_CLIENT_CERTIFICATE"
 CLIENT_VOLUME = "client-certificate"
 CLIENT_DIRECTORY = "/etc/dbmigrate/client"
 CLIENT_MODE = 0o444
-"""Whoever the Pod's user is may read it: libpq refuses a key with this mode, and gets a copy that
-the runner makes for itself."""
+"""Readable by whatever user the Pod has. libpq refuses a key with this mode, so the runner makes a
+copy for it."""
 PASSWORD_FILE_VARIABLE = "DBMIGRATE_PASSWORD_FILE"
 
 

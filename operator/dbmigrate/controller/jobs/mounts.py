@@ -27,7 +27,7 @@ BACKUP_VOLUME = "backups"
 TEMPORARY_VOLUME = "dbmigrate-temporary"
 TEMPORARY_PATH = "/tmp"
 IMAGE_VOLUMES_SINCE = (1, 35)
-"""The first Kubernetes in which image volumes are on without anyone's doing."""
+"""The first Kubernetes in which image volumes are enabled by default."""
 
 COPY_PATH = "/dbmigrate-copy"
 """Where that container sees the volume: at /migrations it would hide the image's own files."""

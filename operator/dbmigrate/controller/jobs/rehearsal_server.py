@@ -1,4 +1,4 @@
-"""The scratch PostgreSQL beside the runner: a sidecar that runs as long as the Job's Pod.
+"""The scratch PostgreSQL of a rehearsal: a sidecar that runs as long as the Job's Pod.
 
 It is new in each Pod and deleted with it. It listens on a socket in a volume that only
 the two containers mount, and on no network; it asks for no password, because nothing else
@@ -39,7 +39,8 @@ SETTINGS = (
 )
 DATA = f"{REHEARSAL_PATH}/data"
 # Constant: nothing of a resource is ever part of it. A restarted container starts with new data.
-# The shell is the first process, for which SIGTERM has no default action: initdb runs beside it.
+# The shell is the first process, for which SIGTERM has no default action: initdb runs in the
+# background.
 SCRIPT = (
     f"trap 'kill $!; exit 143' TERM; rm -rf {DATA}; initdb --pgdata={DATA} --username=postgres"
     " --auth=trust --encoding=UTF8 --no-sync & wait $! && exec postgres"

@@ -1,10 +1,9 @@
 """The rules by which operators elect one leader: functions of a Lease and of moments.
 
-A candidate takes a Lease that nobody holds, or whose holder has not renewed it for the
-whole duration that it stands for, by the candidate's own clock: times in the Lease are for
-people, since clocks of machines differ. The leader stops writing after two thirds of that
-duration without a renewal, counted from before the request was sent. The last third is
-the time that a write on its way may take.
+A candidate takes a Lease that has no holder, or whose holder has not renewed it for its whole
+duration, by the candidate's own clock: times in the Lease are for people, since clocks of machines
+differ. The leader stops writing after two thirds of that duration without a renewal, counted from
+before the request was sent. The last third is the time that a write on its way may take.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Lease:
     """A coordination.k8s.io Lease, as far as an election needs it."""
 
     holder: str
-    """Empty: nobody."""
+    """Empty: there is none."""
     duration: timedelta
     """For which it stands after each renewal."""
     version: str
@@ -61,7 +60,7 @@ class ElectionMove(Enum):
 def see(before: Sighting | None, lease: Lease | None, now: float) -> Sighting:
     """The sighting after the Lease was read at that moment; None: it is not there.
 
-    A Lease that somebody deletes stands for its duration all the same: its holder may write.
+    A Lease that is deleted is still valid for its duration: its holder may write.
     """
     known = before.lease if before is not None else None
     if lease is None and known is not None:

@@ -117,7 +117,7 @@ class Elector:
         self._is_cut_off = False
         move = choose_move(self._sighting, self._identity, self._clock())
         if move is ElectionMove.WAIT:
-            # Whoever holds it now may write: we may not.
+            # Only the holder may write.
             self._writes_until = NEVER
             return False
         sent = self._clock()
@@ -136,6 +136,6 @@ class Elector:
         self._is_current = True
 
     def _patience(self) -> float:
-        """Seconds for one request: a leader must know in time that it is none any more."""
+        """Seconds for one request: a leader must learn in time that it no longer leads."""
         left = self.seconds_to_write()
         return min(self._interval * 2, left) if left > 0 else self._interval * 2

@@ -38,7 +38,7 @@ async def work_as_leader(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             on_change(False)
-            # What has been begun is done, or cannot be written any more.
+            # All work has ended, or can no longer be written.
             await elector.release()
         for task in done:
             task.result()

@@ -46,7 +46,8 @@ EXPECTED = frozenset(
 
 
 def has_moved(before: MigrationStatus, after: MigrationStatus) -> bool:
-    """Whether there is an event to post: another reason, or the same one for another run."""
+    """Whether there is an event to post: the reason has changed, or the run or drift it is
+    about."""
     old, new = before.condition(ConditionType.READY), after.condition(ConditionType.READY)
     if new is None:
         return False

@@ -68,13 +68,13 @@ class _Refusal:
 
 
 class Write(Enum):
-    """What has become of a status."""
+    """The result of writing a status."""
 
     DONE = "done"
     NEEDLESS = "needless"
-    """It is there already, or its resource is gone, or it was refused before."""
+    """It is written already, or its resource is deleted, or it was refused before."""
     REFUSED = "refused"
-    """The API server takes none: of a resource whose spec does not fit the schema, for instance."""
+    """The API server accepts none, for example because the spec does not fit the schema."""
 
 
 class StatusWriter(Generic[Told]):

@@ -20,14 +20,14 @@ from dbmigrate.api.fleet.status import (
     parse_set_status,
 )
 from dbmigrate.api.names import SET_KIND, SETS
-from dbmigrate.api.status import PlanStatus
 from dbmigrate.kubectl.collection import Collection, list_all
 from dbmigrate.kubectl.order import NotDone, Order, follow, place
 from dbmigrate.kubectl.problems import Missing, RequestFailed
-from dbmigrate.kubectl.requests import FleetOrderRequest, FleetViewRequest, Output
+from dbmigrate.kubectl.requests import FleetViewRequest, OrderRequest, Output
 from dbmigrate.kubectl.screen import Line
 from dbmigrate.kubectl.session import CommandContext
 from dbmigrate.kubectl.text.ages import age_of
+from dbmigrate.kubectl.text.plans import count_steps, describe_steps
 from dbmigrate.kubectl.text.rows import NONE
 from dbmigrate.kubectl.text.table import Cell, TextTable, Tone
 from dbmigrate.printable import lines
@@ -54,7 +54,7 @@ def show_fleet(session: CommandContext, request: FleetViewRequest) -> None:
         session.screen.show(_describe(session, body, status))
 
 
-def order_fleet(session: CommandContext, request: FleetOrderRequest) -> None:
+def order_fleet(session: CommandContext, request: OrderRequest) -> None:
     """`fleet retry`, `continue`, `approve` and `rollback`. Raises RequestFailed, NotDone."""
     body = _find(session, request.name)
     plan_hash = None
@@ -77,44 +77,27 @@ def order_fleet(session: CommandContext, request: FleetOrderRequest) -> None:
         session.screen.say(follow(session.kubectl, session.screen, created, request.timeout))
 
 
-def _agree(session: CommandContext, request: FleetOrderRequest, status: SetStatus) -> str:
-    """The hash of the plan that was shown and agreed to. Raises NotDone."""
+def _agree(session: CommandContext, request: OrderRequest, status: SetStatus) -> str:
+    """The hash of the plan, once the person has confirmed it. Raises NotDone."""
     plan = status.plan
     if plan is None or not plan.steps_total:
         raise NotDone(f"there is no plan of {request.name} that waits for approval")
     if request.plan_hash is not None and request.plan_hash != plan.hash:
         raise NotDone(f"the plan of {request.name} is {plan.hash} now, not {request.plan_hash}")
-    session.screen.show(_describe_plan(plan))
+    head = f"Plan {lines(plan.hash)}: {count_steps(plan)}, the longest of all versions"
+    session.screen.show([[Cell(head, Tone.HEAD)], *describe_steps(plan)])
     question = f"approve plan {plan.hash} of {request.name}?"
     if not request.is_agreed and not session.screen.confirm(question):
         raise NotDone("nothing was ordered: the answer was not y")
     return plan.hash
 
 
-def _ask_to_roll_back(request: FleetOrderRequest, status: SetStatus) -> str:
+def _ask_to_roll_back(request: OrderRequest, status: SetStatus) -> str:
     count = f"{status.targets.total:,}" if status.targets is not None else "the"
     return (
         f"rollback brings {count} targets of {request.name} to version {request.version}, by the"
         " down scripts of those above it, wave after wave. They can destroy data. Go on?"
     )
-
-
-def _describe_plan(plan: PlanStatus) -> Iterable[Line]:
-    yield [Cell(f"Plan {lines(plan.hash)}: {plan.steps_total} steps, the longest of all versions")]
-    for step in plan.steps:
-        losing = "   destroys data" if step.destructive else ""
-        yield [
-            Cell(f"  {lines(step.direction):<4} {lines(step.version)}  {lines(step.name)}{losing}")
-        ]
-        if step.excerpt:
-            yield [Cell(f"         {lines(step.excerpt)}")]
-    if plan.trial.findings_total:
-        yield [Cell(f"Lint: {plan.trial.findings_total} findings")]
-    for finding in plan.trial.findings:
-        text = f"  {finding.severity} {finding.rule} {finding.file}:{finding.line}: "
-        yield [Cell(lines(text + finding.message))]
-    if plan.trial.rehearsal is not None:
-        yield [Cell(f"Rehearsed: {plan.trial.rehearsal.steps} steps")]
 
 
 def _find(session: CommandContext, name: str) -> Document:

@@ -80,7 +80,7 @@ def _explain_nothing(session: CommandContext, request: StatusRequest) -> str:
 
 
 BREATH = 0.1
-"""Seconds between two paintings: a thousand resources that change at once are painted together."""
+"""Seconds between two drawings: a thousand resources that change at once are drawn together."""
 
 
 class _TableView:

@@ -36,7 +36,8 @@ def find_drift(resource: Resource) -> DriftStatus:
 
 
 def describe_drift(resource: Resource, found: DriftStatus, now: datetime) -> Iterator[list[Cell]]:
-    """The lines: how many objects differ, then each with what has changed and its undoing."""
+    """The lines: how many objects differ, then each with its changes and the statements that undo
+    them."""
     count, age = found.differences_total, age_of(found.checked_at, now)
     yield [
         Cell(_count(count), Tone.BAD if count else Tone.GOOD),

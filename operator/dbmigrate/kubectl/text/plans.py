@@ -47,16 +47,17 @@ def describe_plan(resource: Resource, plan: PlanStatus, now: datetime) -> Iterat
         Cell(f", made {made} ago" if made else ""),
         Cell(", approved" if resource.is_approved else ""),
     ]
+    yield from describe_steps(plan)
+
+
+def describe_steps(plan: PlanStatus) -> Iterator[list[Cell]]:
+    """The steps, the findings of lint, and the rehearsal."""
     width = max((len(step.version) for step in plan.steps), default=0)
     for step in plan.steps:
         yield from _describe_step(step, width)
     hidden = plan.steps_total - len(plan.steps)
     if hidden > 0:
         yield [Cell(f"  ... and {hidden} more, which the status does not hold", Tone.BUSY)]
-    yield from _describe_trial(plan)
-
-
-def _describe_trial(plan: PlanStatus) -> Iterator[list[Cell]]:
     if plan.trial.findings_total:
         yield [Cell("Findings of lint:", Tone.HEAD)]
     for finding in describe_findings(plan.trial):

@@ -47,7 +47,7 @@ class ReplicationSnapshot:
     """The primary's own place."""
     standbys: tuple[Standby, ...] = ()
     is_hidden: bool = False
-    """There is somebody of whom our role may see no more than that."""
+    """There is a standby whose position the role may not see."""
 
 
 @dataclass(frozen=True, slots=True)

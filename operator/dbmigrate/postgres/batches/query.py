@@ -1,15 +1,14 @@
 """One batch as one statement: the file's own, and the new position of the cursor.
 
-The statement becomes the last part of a WITH, beside whatever it defines itself, and
-the row with the step's progress is updated in the same statement:
+The statement becomes the last part of a WITH, after the parts that it defines itself, and the row
+with the step's progress is updated in the same statement:
 
     WITH <the file's own>, dbmigrate_batch (...) AS (<the file's statement>), ...,
     dbmigrate_moved AS (UPDATE ..._batches ...) SELECT ...
 
-So a batch, its cursor and the fence around them are one transaction in one round
-trip; if any row is not behind the cursor at which the batch began, or the step's
-row is not as this run left it, all of it is rolled back. A parameter is put in
-parentheses, so that no token beside it can join it.
+So a batch, its cursor and the fence around them are one transaction in one round trip; if any row
+is not behind the cursor at which the batch began, or the step's row is not as this run left it, all
+of it is rolled back. A parameter is put in parentheses, so that no adjacent token can join it.
 
 The statement runs with the file's search path: every operator, function and type that
 the runner adds is written with its schema, and keys, whose types may belong to an

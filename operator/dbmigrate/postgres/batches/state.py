@@ -1,4 +1,4 @@
-"""The progress of steps in batches: a table beside the log, one row a step.
+"""The progress of steps in batches: a table next to the log, one row a step.
 
 It is created by the first step that runs in batches, so that a history without any
 does not change, and an older dbmigrate ignores it. The step's row in the log says

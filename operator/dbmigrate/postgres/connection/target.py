@@ -115,7 +115,7 @@ class HistoryTable:
     name: str = DEFAULT_TABLE
     kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
     owner: str | None = None
-    """A role that may own it, beside those that the session trusts by itself."""
+    """A role that may own it, in addition to those that the session trusts by itself."""
 
     is_by_search_path: bool = False
     """Whether the schema is the one that the URL's search path names."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryKind
-from dbmigrate.postgres.history.log_shape import TELLING as LOG_COLUMNS
+from dbmigrate.postgres.history.log_shape import is_log_sql
 from dbmigrate.postgres.history.relations import History, own_relations
 from dbmigrate.postgres.sqltext.quoting import literal
 
@@ -25,7 +25,6 @@ _IN_SCHEMA = (
 def has_only_history(session: Session, history: History) -> bool:
     """Whether the history's schema has no relation but those of the histories of any format, and
     logs under other names."""
-    columns = ", ".join(map(literal, LOG_COLUMNS))
     tables = {history.table, *(kind.default_table for kind in HistoryKind)}
     own = ", ".join(literal(name) for table in sorted(tables) for name in own_relations(table))
     ((has_others,),) = session.query(
@@ -33,8 +32,7 @@ def has_only_history(session: Session, history: History) -> bool:
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         f" WHERE n.nspname = {literal(history.schema)} AND c.relname NOT IN ({own})"
         " AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
-        f" AND {len(LOG_COLUMNS)} <> (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a"
-        f" WHERE a.attrelid = c.oid AND NOT a.attisdropped AND a.attname IN ({columns}))"
+        f" AND NOT {is_log_sql('c.oid')}"
         " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = c.oid"
         " AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'e'))"
     )[0]

@@ -185,6 +185,15 @@ def is_log(columns: Collection[str]) -> bool:
     return all(name in columns for name in COLUMNS if name not in ADDED)
 
 
+def is_log_sql(oid: str) -> str:
+    """Whether a table, whose oid this is in SQL, has the columns of a log, whatever its name."""
+    columns = ", ".join(map(literal, TELLING))
+    return (
+        f"{len(TELLING)} = (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a"
+        f" WHERE a.attrelid = {oid} AND NOT a.attisdropped AND a.attname IN ({columns}))"
+    )
+
+
 def create_sql(table: str, version_type: str) -> str:
     """Make the table; its name is quoted."""
     columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())

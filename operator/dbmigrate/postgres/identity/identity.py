@@ -19,7 +19,7 @@ class Provider(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CloudIdentity:
-    """The provider, and what its tokens need beside the connection."""
+    """The provider, and what its tokens need in addition to the connection."""
 
     provider: Provider
     region: str = ""

@@ -16,10 +16,9 @@ from typing import NamedTuple
 from dbmigrate.postgres.connection.search_path import IN_UTC
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
-from dbmigrate.postgres.history.relations import own_relations
-from dbmigrate.postgres.schema.catalog_queries import INDEXES, QUERIES
+from dbmigrate.postgres.schema.catalog_queries import OF_RELATIONS, OTHERS, own_sql
 from dbmigrate.postgres.sqltext.deparsed import settle
-from dbmigrate.postgres.sqltext.quoting import literal, literal_bool
+from dbmigrate.postgres.sqltext.quoting import literal_bool
 
 
 class ObjectName(NamedTuple):
@@ -69,29 +68,9 @@ def read_catalog(
     """
     ignored = f"c.oid = ANY ('{{{','.join(map(str, ignoring))}}}')"
     if without is not None:
-        ignored += f" OR {_own(without)}"
-    query = " UNION ALL ".join(QUERIES).replace("$ignored", ignored)
-    return _read(session, query.replace("$with_rights", literal_bool(with_rights)))
-
-
-def read_indexes(session: Session, name: ObjectName, *, without: HistoryTable) -> Catalog:
-    """One index alone, as it is in the whole catalog; empty if it does not exist.
-
-    Raises ServerFailure, ConnectionBroken.
-    """
-    indexes = INDEXES.replace("$ignored", _own(without))
-    return _read(
-        session,
-        f"SELECT * FROM ({indexes}) q (kind, name, text) WHERE q.name = {literal(name.name)}",
-    )
-
-
-def _own(history: HistoryTable) -> str:
-    names = ", ".join(map(literal, own_relations(history.name)))
-    return f"c.relname IN ({names})"
-
-
-def _read(session: Session, query: str) -> Catalog:
+        ignored += f" OR {own_sql(without)}"
+    query = " UNION ALL ".join((*OF_RELATIONS, *OTHERS)).replace("$relation", "")
+    query = query.replace("$ignored", ignored).replace("$with_rights", literal_bool(with_rights))
     (rows,) = session.query(f"BEGIN READ ONLY; {IN_UTC}; {query}; COMMIT")
     return {ObjectName(kind or "", name or ""): settle(text or "") for kind, name, text in rows}
 

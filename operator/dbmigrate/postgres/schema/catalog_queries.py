@@ -8,10 +8,20 @@ count.
 
 from __future__ import annotations
 
+from dbmigrate.postgres.connection.target import HistoryTable
+from dbmigrate.postgres.history.relations import own_relations
+from dbmigrate.postgres.sqltext.quoting import literal
+
 FIRST_NORMAL_OID = 16384
 """Objects below are initdb's (access/transam.h)."""
 
 _NORMAL = f">= {FIRST_NORMAL_OID}"
+
+
+def own_sql(history: HistoryTable) -> str:
+    """The condition on a relation `c` that is one of the history's own."""
+    names = ", ".join(map(literal, own_relations(history.name)))
+    return f"c.relname IN ({names})"
 
 
 def _name(column: str) -> str:
@@ -162,41 +172,54 @@ DEFINITIONS = {
 }
 """Of objects that are seldom in migrations, in a table `t`."""
 
-INDEXES = f"""SELECT 'index', {_name("i.relname")}, pg_get_indexdef(x.indexrelid)
+_INDEXES = f"""SELECT $relation 'index', {_name("i.relname")}, pg_get_indexdef(x.indexrelid)
 || CASE WHEN x.indisvalid THEN '' ELSE ' (invalid)' END
 || CASE WHEN x.indisclustered THEN ' (clustered)' ELSE '' END
 || CASE WHEN x.indisreplident THEN ' (replica identity)' ELSE '' END
 || COALESCE(' in ' || (SELECT spcname FROM pg_tablespace WHERE oid = i.reltablespace), '')
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid {_on_relation("x.indrelid")}
 WHERE {_own("pg_class", "i")}"""
-QUERIES = (
-    f"""SELECT 'schema', quote_ident(n.nspname), {_rights("n.nspacl", "'n'", "n.nspowner")}
-FROM pg_namespace n
-WHERE n.nspname = 'public' OR n.nspname !~ '^pg_' AND {_own("pg_namespace", "n")}""",
-    f"""SELECT 'extension', quote_ident(x.extname), x.extversion || ' in ' || s.nspname
-FROM pg_extension x JOIN pg_namespace s ON s.oid = x.extnamespace WHERE x.oid {_NORMAL}""",
-    f"""SELECT {_RELATION_KIND}, {_name("c.relname")}, {_RELATION}
+OF_RELATIONS = (
+    f"""SELECT $relation {_RELATION_KIND}, {_name("c.relname")}, {_RELATION}
 FROM pg_class c {_in_schema("c.relnamespace")}
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c', 'S') AND NOT ($ignored)
 AND {_own("pg_class", "c")}""",
-    f"""SELECT 'column', {_part("a.attname")}, {_COLUMN}
+    f"""SELECT $relation 'column', {_part("a.attname")}, {_COLUMN}
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid {_on_relation("a.attrelid")}
 CROSS JOIN (SELECT ''::"char" AS attcompression) older
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')
 AND {_own("pg_class", "c")}""",
-    f"""SELECT 'constraint', {_part("k.conname")}, pg_get_constraintdef(k.oid)
+    f"""SELECT $relation 'constraint', {_part("k.conname")}, pg_get_constraintdef(k.oid)
 || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
 FROM pg_constraint k {_on_relation("k.conrelid")} WHERE {_own("pg_constraint", "k")}
 AND NOT EXISTS (SELECT FROM pg_constraint s WHERE s.oid = k.conparentid
     AND s.conrelid = k.conrelid)""",
+    _INDEXES,
+    f"""SELECT $relation 'sequence settings', {_name("c.relname")}, {_SEQUENCE}
+FROM pg_sequence s {_on_relation("s.seqrelid")} WHERE {_own("pg_class", "c")}""",
+    f"""SELECT $relation 'trigger', {_part("g.tgname")},
+pg_get_triggerdef(g.oid) || ' ' || g.tgenabled::text
+FROM pg_trigger g {_on_relation("g.tgrelid")}
+WHERE NOT g.tgisinternal AND {_own("pg_trigger", "g")}""",
+    f"""SELECT $relation 'rule', {_part("r.rulename")},
+pg_get_ruledef(r.oid) || ' ' || r.ev_enabled::text
+FROM pg_rewrite r {_on_relation("r.ev_class")}
+WHERE r.rulename <> '_RETURN' AND {_own("pg_rewrite", "r")}""",
+    f"""SELECT $relation 'policy', {_part("p.polname")}, {_POLICY}
+FROM pg_policy p {_on_relation("p.polrelid")} WHERE p.oid {_NORMAL}""",
+)
+"""Relations `c` and their parts. `$relation` stands for a first column, if one is wanted."""
+OTHERS = (
+    f"""SELECT 'schema', quote_ident(n.nspname), {_rights("n.nspacl", "'n'", "n.nspowner")}
+FROM pg_namespace n
+WHERE n.nspname = 'public' OR n.nspname !~ '^pg_' AND {_own("pg_namespace", "n")}""",
+    f"""SELECT 'extension', quote_ident(x.extname), x.extversion || ' in ' || s.nspname
+FROM pg_extension x JOIN pg_namespace s ON s.oid = x.extnamespace WHERE x.oid {_NORMAL}""",
     f"""SELECT 'constraint', {_name("t.typname")} || '.' || quote_ident(k.conname),
 pg_get_constraintdef(k.oid) || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
 FROM pg_constraint k JOIN pg_type t ON t.oid = k.contypid {_in_schema("t.typnamespace")}
 WHERE {_own("pg_constraint", "k")}""",
-    INDEXES,
-    f"""SELECT 'sequence settings', {_name("c.relname")}, {_SEQUENCE}
-FROM pg_sequence s {_on_relation("s.seqrelid")} WHERE {_own("pg_class", "c")}""",
     f"""SELECT 'type', {_name("t.typname")}, {_TYPE}
 FROM pg_type t {_in_schema("t.typnamespace")}
 WHERE t.typtype IN ('e', 'd', 'r') AND {_own("pg_type", "t")}""",
@@ -205,14 +228,6 @@ WHERE t.typtype IN ('e', 'd', 'r') AND {_own("pg_type", "t")}""",
 FROM pg_proc p {_in_schema("p.pronamespace")} WHERE {_own("pg_proc", "p")}
 AND NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = 'pg_proc'::regclass
     AND i.objid = p.oid AND i.deptype = 'i')""",
-    f"""SELECT 'trigger', {_part("g.tgname")}, pg_get_triggerdef(g.oid) || ' ' || g.tgenabled::text
-FROM pg_trigger g {_on_relation("g.tgrelid")}
-WHERE NOT g.tgisinternal AND {_own("pg_trigger", "g")}""",
-    f"""SELECT 'rule', {_part("r.rulename")}, pg_get_ruledef(r.oid) || ' ' || r.ev_enabled::text
-FROM pg_rewrite r {_on_relation("r.ev_class")}
-WHERE r.rulename <> '_RETURN' AND {_own("pg_rewrite", "r")}""",
-    f"""SELECT 'policy', {_part("p.polname")}, {_POLICY}
-FROM pg_policy p {_on_relation("p.polrelid")} WHERE p.oid {_NORMAL}""",
     f"""SELECT 'statistics', {_name("s.stxname")}, pg_get_statisticsobjdef(s.oid)
 FROM pg_statistic_ext s {_in_schema("s.stxnamespace")} WHERE {_own("pg_statistic_ext", "s")}""",
     f"""SELECT 'comment', o.type || ' ' || o.identity, d.description FROM pg_description d

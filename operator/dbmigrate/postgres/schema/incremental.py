@@ -1,103 +1,138 @@
-"""Reads a database's catalog repeatedly, and in full only where it has to.
+"""Reads a database's catalog repeatedly: in full at first, afterwards what has changed.
 
-A plan may create a hundred indexes, each in a separate file, and after each only that
-index is new. This can be verified without reading the content of all catalog rows.
-PostgreSQL never changes such a row in place, except for figures that are not part of a
-schema (relpages, relhasindex and the like), and before 14 the flags of an index: any other
-change creates a new row, at a new place (ctid) and by another transaction (xmin). So if the
-same rows exist before and after, by place and transaction, except for those of one index,
-then everything but this index is unchanged.
+PostgreSQL never changes a catalog row in place, except for figures that are not part of a
+schema (relpages, relhasindex and the like): any other change creates a new row, at a
+new place (ctid) and by another transaction (xmin). So the rows of a relation, by place and
+transaction, tell whether its columns, constraints, indexes, triggers, rules and policies are
+those of the last reading.
+
+Read again are the relations whose rows have changed, and those that depend on them, because
+a view or a foreign key names the columns of other tables. The whole catalog is read again
+where a relation has another name, where a type is made of a changed table, and where
+anything has changed that is no part of a relation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 
 from dbmigrate.postgres.connection.search_path import IN_UTC
-from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryTable
-from dbmigrate.postgres.schema.catalog import Catalog, ObjectName, read_catalog, read_indexes
-from dbmigrate.postgres.sqltext.quoting import literal
+from dbmigrate.postgres.schema.catalog import Catalog, ObjectName, read_catalog
+from dbmigrate.postgres.schema.catalog_queries import OF_RELATIONS, OTHERS, own_sql
+from dbmigrate.postgres.schema.changed_rows import DEPENDENTS, OTHER_ROWS, RELATION_ROWS
+from dbmigrate.postgres.sqltext.deparsed import settle
 
-_OF_INDEX = {
-    "pg_class": "oid = $oid",
-    "pg_attribute": "attrelid = $oid",
-    "pg_index": "indexrelid = $oid",
-    "pg_depend": "classid = 'pg_class'::regclass AND objid = $oid",
-}
-"""Where an index has rows. A comment on it is an object of its own."""
-_CATALOGS = (
-    "pg_class pg_attribute pg_index pg_depend pg_attrdef pg_constraint pg_inherits pg_type pg_enum"
-    " pg_range pg_sequence pg_proc pg_aggregate pg_trigger pg_rewrite pg_policy pg_statistic_ext"
-    " pg_description pg_partitioned_table pg_namespace pg_extension pg_operator pg_opclass"
-    " pg_opfamily pg_cast pg_collation pg_conversion pg_ts_config pg_ts_dict pg_ts_parser"
-    " pg_ts_template pg_language pg_transform pg_foreign_data_wrapper pg_foreign_server"
-    " pg_foreign_table pg_am pg_default_acl pg_event_trigger pg_publication"
-    " pg_publication_rel pg_db_role_setting pg_tablespace"
-).split()
-"""All that a catalog is read from, and on which the server's own words for it depend, but for
-the names of roles, which are the whole server's."""
-_FLAGS = {"pg_index": ", indisvalid, indisready"}
+_FIRST_VERSION = 140000
+"""Before, a row's place has no hash, and the flags of an index were changed in place."""
+_GENERIC = "SET LOCAL plan_cache_mode = force_generic_plan"
 
-_Rows = dict[str, tuple[int, int]]
-"""Which rows are there: how many of each catalog, and the sum of the hashes of their places."""
+_Rows = Mapping[str, tuple[str, str]]
+"""The name of each relation and the hash of its rows, by its oid."""
+_Parts = dict[str, dict[ObjectName, str]]
 
 
-class CatalogWatch:
-    """The catalog of a database that only `after` changes."""
+class IncrementalCatalog:
+    """The catalog of a database, for one session that reads it again and again."""
 
     def __init__(self, session: Session, without: HistoryTable) -> None:
-        """Raises ServerFailure, ConnectionBroken, as the methods do."""
         self._session = session
         self._without = without
-        self._rows: _Rows | None = None
-        """Of now, if they were looked at since the last change."""
-        self.catalog: Catalog = read_catalog(session, without=without)
+        self._is_prepared = False
+        self._rows: _Rows = {}
+        self._other_rows: list[Row] = []
+        self._relations: _Parts = {}
+        """The objects of each relation, by its oid."""
+        self._others: dict[ObjectName, str] = {}
+        self._catalog: Catalog = {}
 
-    def after(self, change: Callable[[], None], *, index: ObjectName | None = None) -> Catalog:
-        """Make a change, and read the catalog after it.
-
-        `index`: the only object that should change, if it is one; that is verified.
-        """
-        others = self._others(index) if index is not None else None
-        self._rows = None
-        change()
-        if index is not None and self._others(index) == others:
-            known = {name: text for name, text in self.catalog.items() if name != index}
-            found = read_indexes(self._session, index, without=self._without)
-            self.catalog = {**known, **found}
+    def read(self) -> Catalog:
+        """The catalog as it is now. Raises ServerFailure, ConnectionBroken."""
+        if self._session.server_version < _FIRST_VERSION:
+            return read_catalog(self._session, without=self._without)
+        is_first = not self._is_prepared
+        if is_first:
+            self._prepare()
+        others, relations = self._query("EXECUTE dbmigrate_others", "EXECUTE dbmigrate_rows")
+        rows = {oid or "": (name or "", mark or "") for oid, name, mark in relations}
+        if is_first or others != self._other_rows or self._is_renamed(rows):
+            self._read_all(rows)
+        elif rows != self._rows:
+            self._read_changed(rows)
         else:
-            self.catalog = read_catalog(self._session, without=self._without)
-        return self.catalog
+            return self._catalog
+        self._rows, self._other_rows = rows, others
+        self._catalog = dict(self._others)
+        for part in self._relations.values():
+            self._catalog |= part
+        return self._catalog
 
-    def _others(self, index: ObjectName) -> _Rows:
-        """The existing rows except for those of the index."""
-        if self._rows is None:
-            self._rows = self._look(_ALL)
-        part = self._look(_PART.replace("$index", literal(index.name)))
-        return {
-            catalog: (count - part.get(catalog, _NONE)[0], total - part.get(catalog, _NONE)[1])
-            for catalog, (count, total) in self._rows.items()
-        }
+    def _is_renamed(self, rows: _Rows) -> bool:
+        return any(oid in rows and rows[oid][0] != name for oid, (name, _) in self._rows.items())
 
-    def _look(self, query: str) -> _Rows:
-        (rows,) = self._session.query(f"BEGIN READ ONLY; {IN_UTC}; {query}; COMMIT")
-        return {catalog or "": (int(count or 0), int(total or 0)) for catalog, count, total in rows}
+    def _read_all(self, rows: _Rows) -> None:
+        others, relations = self._query("EXECUTE dbmigrate_other_objects", _chosen(rows))
+        self._others = _by_name(others)
+        self._relations = {}
+        self._take(relations)
+
+    def _read_changed(self, rows: _Rows) -> None:
+        known = self._rows
+        gone = known.keys() - rows.keys()
+        new = rows.keys() - known.keys()
+        changed = {oid for oid in rows.keys() & known.keys() if rows[oid] != known[oid]}
+        if changed:
+            (found,) = self._query(f"EXECUTE dbmigrate_dependents ({_array(changed)})")
+            if any(oid is None for (oid,) in found):
+                self._read_all(rows)
+                return
+            changed |= {oid for (oid,) in found if oid is not None and oid in rows}
+            (others,) = self._query("EXECUTE dbmigrate_other_objects")
+            self._others = _by_name(others)
+        for oid in gone | new | changed:
+            self._relations.pop(oid, None)
+        if new or changed:
+            self._take(self._query(_chosen(new | changed))[0])
+
+    def _take(self, rows: list[Row]) -> None:
+        for oid, kind, name, text in rows:
+            part = self._relations.setdefault(oid or "", {})
+            part[ObjectName(kind or "", name or "")] = settle(text or "")
+
+    def _prepare(self) -> None:
+        """Plan each query once: they are large, and the plans do not become outdated."""
+        own = own_sql(self._without)
+
+        def fill(query: str, ignored: str, relation: str = "") -> str:
+            filled = query.replace("$ignored", ignored).replace("$relation", relation)
+            return filled.replace("$with_rights", "true")
+
+        others = " UNION ALL ".join(fill(query, own) for query in OTHERS)
+        chosen = f"{own} OR c.oid <> ALL ($1)"
+        relations = " UNION ALL ".join(fill(query, chosen, "c.oid,") for query in OF_RELATIONS)
+        self._query(
+            f"PREPARE dbmigrate_others AS {OTHER_ROWS}",
+            f"PREPARE dbmigrate_rows AS {fill(RELATION_ROWS, own)}",
+            f"PREPARE dbmigrate_dependents (oid[]) AS {DEPENDENTS}",
+            f"PREPARE dbmigrate_other_objects AS {others}",
+            f"PREPARE dbmigrate_relations (oid[]) AS {relations}",
+        )
+        self._is_prepared = True
+
+    def _query(self, *statements: str) -> list[list[Row]]:
+        """In one snapshot."""
+        begin = f"BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ; {IN_UTC}; {_GENERIC}"
+        return self._session.query(f"{begin}; {'; '.join(statements)}; COMMIT")
 
 
-_NONE = (0, 0)
+def _chosen(oids: Iterable[str]) -> str:
+    return f"EXECUTE dbmigrate_relations ({_array(oids)})"
 
 
-def _rows_of(catalog: str, condition: str = "true") -> str:
-    place = f"concat_ws(' ', ctid, xmin{_FLAGS.get(catalog, '')})"
-    return (
-        f"SELECT '{catalog}', count(*), sum(hashtextextended({place}, 0))"
-        f" FROM {catalog} WHERE {condition}"
-    )
+def _array(oids: Iterable[str]) -> str:
+    return f"'{{{','.join(oids)}}}'"
 
 
-_OID = "(SELECT oid FROM pg_class WHERE oid = to_regclass($index) AND relkind = 'i')"
-_ALL = " UNION ALL ".join(map(_rows_of, _CATALOGS))
-_PART = " UNION ALL ".join(
-    _rows_of(catalog, condition.replace("$oid", _OID)) for catalog, condition in _OF_INDEX.items()
-)
+def _by_name(rows: list[Row]) -> dict[ObjectName, str]:
+    return {ObjectName(kind or "", name or ""): settle(text or "") for kind, name, text in rows}

@@ -22,7 +22,7 @@ ATTRIBUTES = {
     "rolreplication": "REPLICATION",
     "rolbypassrls": "BYPASSRLS",
 }
-"""The attributes of a role, beside its privileges, and their keywords."""
+"""The attributes of a role, in addition to its privileges, and their keywords."""
 
 _ROLES = f"SELECT rolname, {', '.join(ATTRIBUTES)} FROM pg_catalog.pg_roles ORDER BY 1"
 # As JSON, because the last two columns exist since PostgreSQL 16.

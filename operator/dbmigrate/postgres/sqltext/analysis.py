@@ -25,7 +25,6 @@ def analyse(work: Callable[[], T], unknown: Callable[[str], T]) -> T:
 
     A MigrationError passes: it says that the script cannot be read or split, which the
     run would report as well. So do database errors of the analysis's own queries.
-    the run would say as well. So do errors of the database that the analysis has asked.
     """
     try:
         return work()

@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass, field
 
 _UNSETTLED = re.compile(r"\]\)::|\)\)\s+(?:AND|OR)\s")
-"""What a text has that may change: the others, nearly all, are not looked into."""
+"""Found in each text that may change. The others, nearly all, are not parsed."""
 _TOKEN = re.compile(
     r"""'(?:[^']|'')*+' | "(?:[^"]|"")*+" | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$
     | \s+ | \w+ | :: | .""",
@@ -79,7 +79,7 @@ def _settle(group: _Group) -> None:
 
 
 def _flatten(group: _Group) -> None:
-    """Join the first operand with its like."""
+    """Join the first operand with those of the same operator."""
     while group.parts and isinstance(group.parts[0], _Group):
         first = group.parts[0]
         following = [part for part in group.parts[1:3] if isinstance(part, str)]

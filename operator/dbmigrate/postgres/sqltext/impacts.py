@@ -57,11 +57,13 @@ class Impact:
     table: str | None = None
     """None where no one table is meant."""
     lock: str | None = None
-    """One of LOCKS; None: no lock that gets in anyone's way."""
+    """One of LOCKS; None: no lock that blocks other sessions."""
     notes: tuple[str, ...] = ()
     is_destructive: bool = False
     others: tuple[tuple[str, str], ...] = ()
     """Further tables that the statement locks, each with its lock."""
+    is_for_all: bool = False
+    """Whether the notes and the loss of data are those of the further tables, too."""
     is_known: bool = True
     """False where the text alone can't tell: a block of code, a call, a rare statement."""
 
@@ -153,6 +155,8 @@ def _without(created: set[str], impact: Impact | None) -> Impact | None:
         return replace(impact, others=others)
     if not others:
         return None
+    if impact.is_for_all:
+        return replace(impact, table=others[0][0], others=others[1:])
     return Impact(impact.line, others[0][0], others[0][1], others=others[1:])
 
 
@@ -163,7 +167,8 @@ Said = Impact | str | None
 def _lock(lock: str | None, tables: list[str], *notes: str) -> Impact:
     """The same lock on all of these tables."""
     first, *others = dict.fromkeys(tables or [""])
-    return Impact(0, first or None, lock, notes, others=tuple((o, lock) for o in others if lock))
+    further = tuple((other, lock) for other in others if lock)
+    return Impact(0, first or None, lock, notes, others=further, is_for_all=True)
 
 
 def _lost(lock: str | None, tables: list[str] | None, *notes: str, line: int = 0) -> Impact:
@@ -274,7 +279,8 @@ def _lock_table(node: Node) -> Said:
 
 
 _MODES = {3: 0, 4: 1, 5: 2, 6: 3, 7: 4, 8: 5}
-"""The server's numbers of the modes, and their places in LOCKS; those below block nobody."""
+"""The server's numbers of the modes, and their places in LOCKS; lower modes block no other
+session."""
 
 
 def _vacuum(node: Node) -> Said:
@@ -309,7 +315,7 @@ def _view(node: Node) -> Said:
 
 
 def _query(_: Node) -> Said:
-    """They lock rows only, which is their purpose; some of them lose data."""
+    """They lock rows alone, as intended; some of them lose data."""
     return None
 
 
@@ -365,4 +371,4 @@ _HARMLESS = frozenset(
     " FetchStmt GrantRoleStmt GrantStmt ListenStmt LoadStmt NotifyStmt PrepareStmt"
     " TransactionStmt UnlistenStmt VariableSetStmt VariableShowStmt".split()
 )
-"""They lock no more than the rows that they write, or what is nobody else's yet."""
+"""They lock only the rows that they write, or objects that no other session uses yet."""

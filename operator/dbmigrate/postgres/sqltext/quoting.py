@@ -17,7 +17,7 @@ def identifier(name: str) -> str:
 
 
 def literal(value: str | Version | None) -> str:
-    """A value as a constant: a number, or a text, as a version is too where it is no number.
+    """A value as a constant: a number or a text. A version that is not a number is a text.
 
     Does not depend on standard_conforming_strings.
     """

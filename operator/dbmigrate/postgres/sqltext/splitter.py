@@ -7,10 +7,9 @@ over a statement that can be neither of the two, so that fifty megabytes of INSE
 take a second or two. Other errors in the SQL are left to the server, which reports
 them better.
 
-Two things belong to psql and not to SQL and are supported because pg_dump writes them:
-the rows below COPY ... FROM stdin, which a statement has as a separate span,
-and the lines \\restrict and \\unrestrict, which have no effect here. Any
-other backslash outside of a string is an error.
+Two parts of psql's language are supported because pg_dump writes them: the rows below COPY ... FROM
+stdin, which a statement has as a separate span, and the lines \\restrict and \\unrestrict, which
+have no effect here. Any other backslash outside of a string is an error.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ LOCKS = (
     "EXCLUSIVE",
     "ACCESS EXCLUSIVE",
 )
-"""The table locks that get in others' way, the weakest first."""
+"""The table locks that block other sessions, the weakest first."""
 STRONG = "ACCESS EXCLUSIVE"
 GENTLE = "SHARE UPDATE EXCLUSIVE"
 FOREIGN = "SHARE ROW EXCLUSIVE"
@@ -146,7 +146,7 @@ def is_serial(column: Node) -> bool:
 
 
 def _is_volatile(expression: Node | None) -> bool:
-    """Whether a function is called whose value may be another one for each row."""
+    """Whether a function is called whose value may differ from row to row."""
     return any(
         kind == "FuncCall" and texts(node.get("funcname", ()))[-1:] not in _SAME_FOR_ALL
         for kind, node in walk(expression)

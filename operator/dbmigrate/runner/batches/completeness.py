@@ -46,7 +46,7 @@ def require_key(database: Database, script: BatchedScript, location: Location) -
                 f"{query.table} has rows whose {nullable} is NULL: they never follow the"
                 " cursor, and would be skipped",
                 location=location,
-                hint="follow another key; or write that the column IS NOT NULL beside the"
+                hint="follow another key; or write that the column IS NOT NULL next to the"
                 " comparison with :cursor, if these rows should be skipped",
             )
     except ServerFailure as failure:
@@ -77,8 +77,9 @@ def rows_left(what: str, location: Location) -> MigrationError:
         Reason.STATEMENT_FAILED,
         f"{what} changes none of the rows that it selects: they would be skipped",
         location=location,
-        hint="move conditions beside the part with LIMIT :batch_size into that part; a trigger that"
-        " returns NULL, a rule, row security or ON CONFLICT DO NOTHING may be the cause as well",
+        hint="move conditions outside of the part with LIMIT :batch_size into that part; a trigger"
+        " that returns NULL, a rule, row security or ON CONFLICT DO NOTHING may be the"
+        " cause as well",
     )
 
 

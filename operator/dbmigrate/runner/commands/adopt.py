@@ -1,10 +1,9 @@
 """`adopt`: take over the history of another tool in golang-migrate's form.
 
-The other tool's table says which versions are applied, golang-migrate's has one number:
-both mean the same only if no version below the highest was left out, so this is
-checked first. The other tool's table is not changed, and a note in the log beside it says that it
-was taken over. If its tool is run again afterwards, it runs on a table that does not know the later
-versions.
+The other tool's table says which versions are applied, golang-migrate's has one number: both mean
+the same only if no version below the highest was left out, so this is checked first. The other
+tool's table is not changed, and a note in dbmigrate's log says that it was taken over. If its tool
+is run again afterwards, it runs on a table that does not know the later versions.
 """
 
 from __future__ import annotations

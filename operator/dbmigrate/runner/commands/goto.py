@@ -49,16 +49,21 @@ def goto(
             admit(run)
         resume(run, leads_there)
         begin(run)
-        here = run.database.found.version
-        run.target = run.source.latest_from(here) if version is None else version
-        if here is None or (run.target is not None and run.target >= here):
-            check_changes(run)
-        options = request.options
-        plan = plan_goto(run.inputs, version, options.out_of_order, options.rollback)
+        plan = make_plan(run, version)
         require_no_hold(run, plan)
         note_hold(run, plan)
         carry_out(run, plan)
-        if options.owner is not None:
+        if request.options.owner is not None:
             claim(run)
 
     return perform(request, work, is_locked=not looks_first)
+
+
+def make_plan(run: Run, version: Version | None) -> Plan:
+    """The steps to that version, which becomes the run's target. Raises MigrationError."""
+    here = run.database.found.version
+    run.target = run.source.latest_from(here) if version is None else version
+    if here is None or (run.target is not None and run.target >= here):
+        check_changes(run)
+    options = run.request.options
+    return plan_goto(run.inputs, version, options.out_of_order, options.rollback)

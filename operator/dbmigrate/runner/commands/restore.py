@@ -13,6 +13,7 @@ from pathlib import Path
 from dbmigrate.child_process import Stopped, Until
 from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.postgres.backup_contents import BackupContents
+from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.postgres.pg_tools import find_program, run_program
 from dbmigrate.report import Reason
@@ -95,13 +96,18 @@ def _warn_of_others(run: Run, contents: BackupContents) -> None:
 
 
 def _note(run: Run, name: str) -> None:
-    """Record the origin of this state in the log, if the backup contains a log."""
-    if not run.database.history.has_log_table:
+    """Record the origin of this state in the log, if the backup contains a log. One without a row
+    stays so: the note would look as if none had been lost."""
+    history = run.database.history
+    if not history.has_log_table:
         return
     try:
-        run.database.note(NoteKind.RESTORE, name)
-    except MigrationError as error:
-        text = f"the log does not say that this backup was restored: {error.message}"
+        has_rows = f"SELECT EXISTS (SELECT FROM {history.log_table})"
+        if run.database.on_history(history.guarded_reading(has_rows))[-1] == [("t",)]:
+            run.database.note(NoteKind.RESTORE, name)
+    except (MigrationError, ServerFailure) as error:
+        run.database.session.roll_back()
+        text = f"the log does not say that this backup was restored: {error}"
         run.request.observer.notice(Notice("WARNING", text))
 
 

@@ -66,7 +66,7 @@ class Squash:
     filled: tuple[str, ...] = ()
     """The tables whose rows they leave in an empty database."""
     has_sum: bool = False
-    """An atlas.sum lies beside them, and does not fit any more."""
+    """An atlas.sum lies next to them and no longer matches."""
 
 
 def squash(request: Request, order: SquashOrder) -> Result[Squash]:

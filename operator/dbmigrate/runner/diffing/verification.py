@@ -3,9 +3,8 @@
 The files are written to a scratch directory and read back in the directory's own format, so
 that what is verified is what will be there. Verified is that all of them lead to the
 desired catalog, that the plan from there is empty, and that each down script leads to the
-same catalog as before its step. The catalogs are compared in full; after a step that only
-creates or drops one index, all but that index need not be read again
-(dbmigrate.postgres.schema.incremental).
+same catalog as before its step. The catalogs are compared in full; of what is read after a step,
+see dbmigrate.postgres.schema.incremental.
 
 The down script of a step is planned from the schema after it back to the schema before it;
 both are read from the server, not derived from the plan. Before a step that only creates
@@ -16,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from dbmigrate.diff.change import Change
@@ -29,7 +27,7 @@ from dbmigrate.policies import ChangedFiles
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.schema.catalog import Catalog, ObjectName, compare
-from dbmigrate.postgres.schema.incremental import CatalogWatch
+from dbmigrate.postgres.schema.incremental import IncrementalCatalog
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.down import down
@@ -105,8 +103,8 @@ class Proof:
         self._here = here
         self._wanted = wanted
         self._renames = tuple(renames)
-        self._watch = CatalogWatch(here.reader, here.request.target.history)
-        self._states = [_State(self._watch.catalog, here.schema)]
+        self._catalog = IncrementalCatalog(here.reader, here.request.target.history)
+        self._states = [_State(self._catalog.read(), here.schema)]
         self._written: dict[str, str] = {}
         self.steps: list[NewMigration] = []
 
@@ -115,7 +113,8 @@ class Proof:
         for number, group in enumerate(groups):
             step = self._draft(NewMigration(versions[number], names[number], group))
             self.steps.append(step)
-            catalog = self._watch.after(partial(self._run_up, step), index=_only_index(group))
+            self._run_up(step)
+            catalog = self._catalog.read()
             following = groups[number + 1] if number + 1 < len(groups) else ()
             self._states.append(self._look(catalog, group, following))
         self._plan_ways_back()
@@ -155,8 +154,8 @@ class Proof:
             if source.format is Format.ATLAS or self._is_cut_off(index):
                 continue  # there is no down script, or none that can be reached
             what = f"the way back of {step.version}_{step.name}"
-            run_down = partial(self._run_down, request, what)
-            catalog = self._watch.after(run_down, index=_only_index(step.down))
+            self._run_down(request, what)
+            catalog = self._catalog.read()
             require_same(self._states[index].catalog, catalog, what)
 
     def _is_cut_off(self, index: int) -> bool:

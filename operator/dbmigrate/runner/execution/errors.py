@@ -30,7 +30,7 @@ _SESSION_LIMITS = {
     "due to idle-in-transaction timeout": "idle_in_transaction_session_timeout",
     "due to idle-session timeout": "idle_session_timeout",
 }
-"""PostgreSQL's words: libpq keeps no SQLSTATE of what ends a connection."""
+"""Matched by PostgreSQL's text: libpq keeps no SQLSTATE of an error that ends a connection."""
 
 
 def statement_failed(
@@ -72,8 +72,8 @@ def statement_failed(
 
 
 _CHANGED = frozenset(("42P01", "3F000", "42703", "42704", "42804", "42809", "42883"))
-"""No such table, schema, column or type; a column of another type; no table; no such operator:
-what was there, and whole, when the step began."""
+"""SQLSTATEs of a history that has changed since the step began: a table, schema, column, type or
+operator is missing, or a column has another type."""
 
 
 def history_refused(
@@ -106,7 +106,7 @@ def history_changed(
     *,
     end: str = "was rolled back",
 ) -> MigrationError:
-    """A table of the history is not there any more, or has not the columns that it had."""
+    """A table of the history no longer exists, or no longer has its columns."""
     return MigrationError(
         Reason.STATEMENT_FAILED,
         f"{label(step)} drops or changes {what} and {end}: {error.message}",
@@ -119,12 +119,12 @@ def history_changed(
 
 
 def is_changed(error: ServerError) -> bool:
-    """Whether a statement of ours failed by what the history is now, and was not before."""
+    """Whether a statement of dbmigrate failed because the history has changed."""
     return error.sqlstate in _CHANGED and not is_user_gone(error)
 
 
 def _remedy(table: str, error: ServerError) -> str:
-    """What to do about a constraint that refuses a row of the history's."""
+    """What to do about a constraint that refuses a row of the history."""
     drop = "the table has a constraint that is not dbmigrate's: drop it"
     if error.sqlstate != UNIQUE_VIOLATION:
         return drop

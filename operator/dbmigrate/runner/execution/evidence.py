@@ -55,11 +55,12 @@ _REPEATABLE = re.compile(rb"(?:VACUUM|ANALYZE)\b", re.IGNORECASE)
 
 
 def is_certain(database: Database, row: LogRow, text: ScriptText) -> bool:
-    """Whether log and database tell for certain how far a killed run has come in a step.
+    """Whether the log and the database show with certainty how much of a step a killed run has
+    done.
 
-    Then the step can be finished without a person. The file must be the one that was run; what
-    was under way must be counted exactly, leave evidence of its own, or be free to run twice;
-    and no invalid index may go but the one that it makes itself.
+    Then the step can be finished without a person. The file must be the one that was run; the
+    statement that was running must be counted exactly, leave evidence, or be safe to run twice; and
+    the only invalid index that is dropped may be the one that it creates.
     """
     statements, done = text.statements(), row.statements_done or 0
     is_counted = is_counted_on_the_way(statements) and not any(

@@ -66,7 +66,7 @@ def explain_fence(
 
 
 def mark_dirty(database: Database, step: PlannedStep) -> None:
-    """The version and the schema may disagree now: mark that where every tool looks."""
+    """Mark the version dirty, for every tool to see: it may not match the schema."""
     wanted = database.found.begun(step.move)
     history = database.history
     sql = move_version_sql(history, database.found, wanted)

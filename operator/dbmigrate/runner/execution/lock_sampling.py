@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dbmigrate.postgres.connection.session import Row
 
 HELD_COLUMN = "dbmigrate_locked"
-"""The name of the first column, by which the answer is known among the script's own."""
+"""The name of the first column, which tells this result from those of the script."""
 HELD_LOCKS = f"""SELECT relation AS {HELD_COLUMN}, mode FROM pg_catalog.pg_locks
 WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation' AND granted"""
 _STRENGTH = (

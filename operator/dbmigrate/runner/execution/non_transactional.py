@@ -58,10 +58,10 @@ INTERRUPTED = "interrupted"
 """The log's word for a step that was asked to stop, or could not get a lock in time: the next
 run continues with it by itself."""
 DROP_SECONDS = 5.0
-"""For one invalid index: DROP INDEX CONCURRENTLY waits for those who use it."""
-_BLOCKS_NOBODY = re.compile(rb"\bCONCURRENTLY\b|\A(?:VACUUM|ANALYZE)\b", re.IGNORECASE)
-"""Statements that wait for others but that nobody waits for: they may wait long. Giving up
-throws away the index that was built, so that it has a limit of its own."""
+"""For one invalid index: DROP INDEX CONCURRENTLY waits for the sessions that use it."""
+_BLOCKS_NO_SESSION = re.compile(rb"\bCONCURRENTLY\b|\A(?:VACUUM|ANALYZE)\b", re.IGNORECASE)
+"""Statements that wait for other sessions but block none, so that they may wait long: giving up
+loses the index that was being built. They have a limit of their own."""
 
 
 _LEAVES_NOTHING = re.compile(
@@ -69,7 +69,7 @@ _LEAVES_NOTHING = re.compile(
     rb"|CREATE\s+(?:DATABASE|TABLESPACE)|ALTER\s+SYSTEM)\b",
     re.IGNORECASE,
 )
-"""Statements which, where they fail outside of a transaction, leave an invalid index at most."""
+"""Statements that leave at most an invalid index where they fail outside of a transaction."""
 _LOOKS_UP_FIRST = re.compile(
     rb"(?:ALTER\s+(?:TABLE|DATABASE)|DROP\s+(?:DATABASE|TABLESPACE|SUBSCRIPTION))\b", re.IGNORECASE
 )
@@ -324,7 +324,7 @@ class _Work:
     def _execute(self, statement: Statement, sql: bytes, count: str = "") -> None:
         """Run a statement; with `count`, both in one transaction."""
         settings = self._database.settings
-        is_harmless = _BLOCKS_NOBODY.search(sql) is not None
+        is_harmless = _BLOCKS_NO_SESSION.search(sql) is not None
         if is_harmless:
             limit = self._database.request.options.concurrent_lock_timeout_ms
             settings = replace(settings, lock_timeout_ms=limit or 0)

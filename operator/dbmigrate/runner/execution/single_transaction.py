@@ -80,7 +80,8 @@ def _require_transaction(database: Database, part: _Part) -> None:
 
 
 def _run_patiently(database: Database, parts: Sequence[_Part]) -> list[float]:
-    """Repeat from the start when a lock is not available, until the limit; each one's seconds."""
+    """Run all parts, again from the start when a lock is not available, until the limit. Returns
+    the seconds of each."""
     patience = Patience(database.request)
     while True:
         try:
@@ -94,8 +95,8 @@ def _run_patiently(database: Database, parts: Sequence[_Part]) -> list[float]:
 
 
 class _Repeatable(Exception):
-    """All was rolled back: a statement has waited for a lock until its limit, or a file has removed
-    prepared statements of the session (`is_at_once`)."""
+    """Everything was rolled back: a statement has waited for a lock until its limit, or a file has
+    removed prepared statements of the session (`is_at_once`)."""
 
     def __init__(
         self, part: _Part, failure: FileFailure, watch: StatementWatch, *, is_at_once: bool

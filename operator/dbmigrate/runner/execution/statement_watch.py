@@ -11,10 +11,10 @@ from dbmigrate.runner.observer import Observer, Progress
 from dbmigrate.runner.stop import Stop
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks through the monitor; the first one comes after as long."""
+"""Seconds between two looks through the monitor, and before the first one."""
 CANCEL_AGAIN = 5.0
 ABANDON_AFTER = 20.0
-"""Seconds after the first cancel: a server that has not answered by then does not answer."""
+"""Seconds after the first cancel request, after which the server counts as unresponsive."""
 
 
 class StatementWatch:
@@ -41,13 +41,13 @@ class StatementWatch:
         self._since = since
         """Seconds that the step had taken before this query."""
         self._phase = phase
-        """What is being done, where the server has no word for it."""
+        """The phase to report where the server reports none."""
         self._next_cancel = 0.0
         self._abandon_at: float | None = None
         self.blockers: tuple[OtherSession, ...] = ()
         """The blocking sessions when last seen."""
         self.waiters: tuple[OtherSession, ...] = ()
-        """Who had to wait for what the query has locked."""
+        """The sessions that waited for a lock that the query held."""
 
     @classmethod
     def of(

@@ -151,8 +151,8 @@ def explain_failure(
 def settle(database: Database, step: PlannedStep, row: NewLogRow, broken: ConnectionBroken) -> None:
     """The connection broke: ask the database whether the step was committed.
 
-    Returns if it was. For a step that does not move the version row, that row does not
-    tell, so the log has to contain the step's row as well.
+    Returns if it was. A step that does not move the version row leaves no trace there, so the log
+    has to contain the step's row as well.
     """
     known = database.log[-1].id if database.log else 0
     try:

@@ -29,7 +29,7 @@ from dbmigrate.runner.fleet.pool import Overloaded, Pool
 from dbmigrate.runner.fleet.target import FleetTarget
 from dbmigrate.runner.fleet.tasks import Look
 from dbmigrate.runner.fleet.verdict import TargetOutcome, TargetVerdict, failed_before
-from dbmigrate.runner.observer import Notice, SilentObserver
+from dbmigrate.runner.observer import Notice, Observer
 from dbmigrate.runner.request import Request
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class FleetContext(Protocol):
         """Pass on what a run says."""
 
 
-class _TargetObserver(SilentObserver):
+class _TargetObserver(Observer):
     """Passes the notices of a target's run on."""
 
     def __init__(self, context: FleetContext, target: FleetTarget) -> None:

@@ -30,7 +30,8 @@ class Overloaded(Exception):
     """The server takes no more at the moment."""
 
     def __init__(self, *, by_us: bool) -> None:
-        """`by_us`: nobody else's doing, so that a job which was alone need not be tried again."""
+        """`by_us`: caused by this process alone, so that a job which was alone need not be tried
+        again."""
         super().__init__()
         self.by_us = by_us
 

@@ -1,8 +1,8 @@
 """The table of results in the catalog database: one row a target, written in batches.
 
-It says what was last found of each target, so that a fleet of any size can be asked about by
-SQL. The truth stays each target's own history. The table is looked at as a history is before
-it is written to: whoever may create tables there could have put code into it.
+It says what was last found of each target, so that a fleet of any size can be asked about by SQL.
+The truth stays each target's own history. The table is looked at as a history is before it is
+written to: any role that may create tables there could have put code into it.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from dbmigrate.runner.fleet.shards import hash_name
 from dbmigrate.runner.fleet.summary import Summary
 from dbmigrate.runner.fleet.target import FleetTarget
 from dbmigrate.runner.fleet.verdict import TargetOutcome, TargetVerdict
-from dbmigrate.runner.observer import Notice, SilentObserver
+from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Request
 
 SAMPLES_LIMIT = 20
@@ -105,7 +105,6 @@ def _plan(request: FleetRequest, target: FleetTarget) -> Report:
         target=request.addresses.database(target),
         source=request.source(),
         options=request.options,
-        observer=SilentObserver(),
         stop=request.stop,
     )
     return preview(order, request.version).report

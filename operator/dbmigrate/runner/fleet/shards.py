@@ -1,8 +1,8 @@
 """Which part of a fleet a target belongs to: by a hash of its name, and of nothing else.
 
-A target that is added or removed moves no other one. The hash is the first eight bytes of
-the name's SHA-256, most significant byte first, so that anybody can compute it. A shard is
-taken by the remainder, a share by the size: the two are independent of each other.
+A target that is added or removed moves no other one. The hash is the first eight bytes of the
+name's SHA-256, most significant byte first, so that any program can compute it. A shard is taken by
+the remainder, a share by the size: the two are independent of each other.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is done on each target: the use cases of a single run, and the verdicts they amount to.
 
-`decide` is for what a history leaves no doubt of: it asks nobody. `look` runs on the target.
+`decide` is for what a history leaves no doubt of: it asks no server. `look` runs on the target.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _decide_wait(target: FleetTarget, found: Judgement) -> TargetVerdict | None:
 
 
 def _wait(target: FleetTarget, request: Request, look: Look) -> TargetVerdict:
-    """One poll: whoever waits for the fleet asks again."""
+    """One poll: the caller that waits for the fleet asks again."""
     del look
     report = wait(request, timeout=0).report
     if report.error is None:

@@ -102,18 +102,12 @@ def _undoable(inputs: PlanInputs, version: Version) -> list[Version]:
     """Applied versions in the order in which they are undone: by their files, or by the log."""
     if inputs.applied.is_exact:
         return list(inputs.applied.undoing)
-    known = {v for v in inputs.applied.recorded if v <= version}
-    known.update(
-        m.version
-        for m in inputs.source.migrations
-        if m.version <= version and inputs.applied.covers(m.version)
-    )
-    replaced = {*inputs.source.squash_versions, *(m.version for m in inputs.source.lacking)}
-    known.update(v for v in replaced if v <= version and inputs.applied.covers(v))
-    known.add(version)
+    applied, source = inputs.applied, inputs.source
+    known = {*applied.recorded, version}
+    had = {*source.versions, *source.squash_versions, *(m.version for m in source.lacking)}
     if inputs.lost is not None:
-        stops = {*inputs.lost, *inputs.applied.stops}
-        known.update(v for v in stops if v <= version and inputs.applied.covers(v))
+        had |= {*inputs.lost, *applied.stops}
+    known.update(v for v in had if applied.covers(v))  # none above the database's version
     return sorted(known, reverse=True)
 
 

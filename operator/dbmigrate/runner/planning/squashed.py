@@ -103,9 +103,9 @@ def require_listed(
         f"there is no file of {name_versions(gone)}, which the list in"
         f" {_file_of(source.checkpoints[-1])} names, and the database has not had it: nothing was"
         " run",
-        hint="put the file back beside the others; where there never was one, name those that there"
+        hint="put the file back among the others; where there never was one, name those that there"
         " were in the baseline (-- dbmigrate:replaced 1-17 19-50)"
-        + ("; or leave it out for good with -out-of-order ignore" if is_below else ""),
+        + ("; or leave it out permanently with -out-of-order ignore" if is_below else ""),
     )
 
 

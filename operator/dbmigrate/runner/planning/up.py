@@ -134,10 +134,10 @@ def _out_of_order(late: tuple[Migration, ...], inputs: PlanInputs) -> MigrationE
         there = "" if archive is None else f" ({archive.location} has no file of it)"
         hint = (
             f"run its file from the archive of the squashed ones{there}: -archive DIR with"
-            " -out-of-order apply; or leave it out for good with -out-of-order ignore"
+            " -out-of-order apply; or leave it out permanently with -out-of-order ignore"
         )
     elif source.stands_for(late[0].version) or late[0].version == source.squash_end:
-        hint = "run it with -out-of-order apply, or leave it out for good with ignore"
+        hint = "run it with -out-of-order apply, or leave it out permanently with ignore"
     return MigrationError(
         Reason.OUT_OF_ORDER,
         f"below the database's version {inputs.version}, but never applied: {names}{more}",

@@ -1,9 +1,9 @@
 """A backup: the whole database as one file, in pg_dump's custom format.
 
-The file is written beside its place under another name, flushed, and moved
-there when it is complete: what has the final name can be restored. A run that
-is to change something can order a backup too (`-backup-to`); it is made under
-the migration lock, and the run goes no further if it fails.
+The file is written next to its place under another name, flushed, and moved there when it is
+complete: what has the final name can be restored. A run that is to change something can order a
+backup too (`-backup-to`); it is made under the migration lock, and the run goes no further if it
+fails.
 
 Files in a directory get names that identify the database, by the server's system
 identifier and the database's oid: databases of several servers can share a directory, and

@@ -23,7 +23,7 @@ def set_version(
 
     A version in the place of none takes the place of the histories of other formats as well: those
     that are `adopted`, and those under the names of their tools. So does one in a history whose
-    place was taken. Version 0 does not: it is a second history, beside the others.
+    place was taken. Version 0 does not: it is a second history, in addition to the others.
     """
     database = run.database
     successor = database.successor

@@ -1,9 +1,9 @@
 """The histories that a database has and a backup has not, before the backup is put in its place.
 
 They tell of what was done after the backup was made. One that took the place of a history of the
-backup, as `adopt` and `baseline` note, would count beside it and tell of tables as they were: it is
-dropped, and so is a log or a table without its other half. Of any other it is not known whether
-the backup replaces what it tells of: a person says so.
+backup, as `adopt` and `baseline` note, would count together with it and tell of tables as they
+were: it is dropped, and so is a log or a table without its other half. Of any other it is not known
+whether the backup replaces what it tells of: a person says so.
 """
 
 from __future__ import annotations

@@ -54,6 +54,10 @@ def find_loss(run: Run) -> MigrationError | None:
         if version is None:
             return _begun_since(run, log[-1].finished_at)
         return _lost(run, version)
+    # Of a log whose steps were removed, notes may be left that say where the database was.
+    noted = [row.to_version for row in database.notes if row.to_version is not None]
+    if noted:
+        return _lost(run, noted[-1])
     for note in database.others.notes:
         if note.kind is NoteKind.TAKEOVER:
             return _lost_successor(run, note.history, note.version)
@@ -188,6 +192,8 @@ def _renamed_schema(run: Run) -> MigrationError | None:
         else:
             if version is not None:
                 found.append((version, schema, f"is at version {version}"))
+            elif has_lost_rows(session, other):
+                found.append((None, schema, "had rows in its log, which is now empty"))
     if not found or is_fresh(run):
         return None
     # Of several the newest is the one to continue with.

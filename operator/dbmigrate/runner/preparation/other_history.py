@@ -11,8 +11,9 @@ from dbmigrate.runner.run import Run
 
 
 def require_no_other_tool(run: Run) -> None:
-    """Raise MigrationError (ForeignHistory) if the first step would run beside the history of
-    another tool. A row of the log, as `force -1` writes one, allows it; a failed try does not."""
+    """Raise MigrationError (ForeignHistory) if the first step would run in addition to the history
+    of another tool. A row of the log, as `force -1` writes one, allows it; a failed try does
+    not."""
     found = _find(run)
     if not found:
         return

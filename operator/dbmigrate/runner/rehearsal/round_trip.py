@@ -15,7 +15,8 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
-from dbmigrate.postgres.schema.catalog import Catalog, compare, read_catalog
+from dbmigrate.postgres.schema.catalog import compare
+from dbmigrate.postgres.schema.incremental import IncrementalCatalog
 from dbmigrate.report import Reason
 from dbmigrate.runner.answers import RehearsedStep
 from dbmigrate.runner.execution.lock_sampling import HELD_COLUMN, strongest_locks
@@ -74,7 +75,8 @@ class Stage:
         self._history = run.request.target.history
         self.steps: list[RehearsedStep] = []
         """Those that are done."""
-        self._schema = self._read()
+        self._catalog = IncrementalCatalog(reader, self._history)
+        self._schema = self._catalog.read()
         """As the last step has left it."""
 
     def play(self, steps: Iterable[PlannedStep]) -> None:
@@ -87,7 +89,7 @@ class Stage:
                 self.steps.append(self._rehearse(step))
             else:
                 self._play(step)
-                self._schema = self._read()
+                self._schema = self._catalog.read()
         wrong = [step for step in self.steps if step.left]
         if wrong:
             raise _not_undone(wrong)
@@ -96,7 +98,7 @@ class Stage:
         before = self._schema
         relations = read_relations(self._reader, without=self._history)
         up, held = self._sample(step)
-        self._schema = made = self._read()
+        self._schema = made = self._catalog.read()
         found = read_relations(self._reader, without=self._history)
         names = {oid: relation.name for oid, relation in relations.items()}
         locks = strongest_locks(held, names)
@@ -114,7 +116,7 @@ class Stage:
             undone = self._play(_undo(step, down))
         except MigrationError as error:
             raise _name(error, "the way down failed", step) from error
-        differences = [d.describe() for d in compare(before, self._read())]
+        differences = [d.describe() for d in compare(before, self._catalog.read())]
         try:
             again = self._play(step)
         except MigrationError as error:
@@ -122,7 +124,7 @@ class Stage:
                 self.steps.append(replace(done, left=tuple(differences)))
                 raise _not_undone([s for s in self.steps if s.left]) from error
             raise _name(error, "the second way up failed", step) from error
-        self._schema = self._read()
+        self._schema = self._catalog.read()
         differences += [f"the second time {d.describe()}" for d in compare(made, self._schema)]
         return replace(
             done, down_milliseconds=undone, again_milliseconds=again, left=tuple(differences)
@@ -156,9 +158,6 @@ class Stage:
         except Exception as raised:
             raise as_error(raised, f"rehearsing version {step.version}") from raised
         return run.steps[-1].milliseconds
-
-    def _read(self) -> Catalog:
-        return read_catalog(self._reader, without=self._history)
 
     def _notice(self, text: str, severity: str = "NOTICE") -> None:
         self._told.notice(Notice(severity, text))

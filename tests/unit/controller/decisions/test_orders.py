@@ -236,6 +236,7 @@ def test_a_plan_that_could_not_be_made_is_made_again() -> None:
     [
         ("Retry", RunCommand.GOTO, ()),
         ("Force", RunCommand.FORCE, ("1",)),
+        ("Force", RunCommand.FORCE, ("-1",)),
         ("Rollback", RunCommand.ROLLBACK, ("1",)),
         ("Repair", RunCommand.REPAIR, ()),
     ],
@@ -244,8 +245,7 @@ def test_an_order_becomes_a_run_that_carries_its_uid(
     kind: str, command: RunCommand, operands: tuple[str, ...]
 ) -> None:
     migration, run = stalled()
-    version = "1" if operands else None
-    action = make_action(kind, version=version)
+    action = make_action(kind, version=operands[0] if operands else None)
     decision = reconcile(look(migration, runs=(run,), actions=(action,)), NOW)
     order = decision.order
     assert order is not None
@@ -368,12 +368,17 @@ def test_a_rollback_holds_until_something_new_is_wanted() -> None:
     [
         (make_action("Force"), {}, {}, "spec.version"),
         (make_action("Rollback", version="x; y"), {}, {}, "spec.version"),
+        (make_action("Rollback", version="-1"), {}, {}, "spec.version"),
+        (make_action("Force", version="-2"), {}, {}, "spec.version"),
+        (make_action("Continue"), {}, {}, "it is for a DatabaseMigrationSet"),
+        (make_action("Retry", is_for_set=True), {}, {}, "it is for a DatabaseMigrationSet"),
         (make_action("Approve", plan_hash="x"), {}, {}, "nothing to approve"),
         (make_action("Approve", plan_hash="x"), {"approval": "Manual"}, {}, "no plan"),
         (make_action("Retry"), {"suspend": True}, {}, "suspend"),
         (make_action("Retry"), {"approval": "Manual"}, {}, "not been approved"),
         (make_action("Retry"), {}, {"older": "first"}, "first"),
         (make_action("Repair"), {}, {"files": SourceFiles(missing="files")}, "files"),
+        (make_action("Repair"), {}, {"files": SourceFiles(invalid="twice")}, "twice"),
     ],
 )
 def test_what_can_not_be_carried_out_is_refused_with_the_reason(

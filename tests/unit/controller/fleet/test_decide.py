@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -22,6 +23,8 @@ from dbmigrate.controller.fleet.decide import decide
 from dbmigrate.controller.fleet.jobs import ShardPod
 from dbmigrate.controller.fleet.shards import format_indexes, parse_indexes
 from dbmigrate.report import Reason, ReportError
+from dbmigrate.report.bounds import FAILURES_LIMIT
+from dbmigrate.report.document import TERMINATION_MESSAGE_LIMIT
 from dbmigrate.report.fleet import FleetCounts, FleetFailure, FleetReport
 from tests.unit.controller.fleet.world import (
     World,
@@ -473,6 +476,37 @@ def test_a_hundred_thousand_targets_make_a_status_of_a_few_kilobytes() -> None:
     assert [wave.reported for wave in status.waves] == ["0-499"] * 20
     assert len(status.failures) == 50
     assert len(json.dumps(status.to_dict())) < 32 * 1024
+    # A Job for each wave and for the survey, and a Pod for each shard.
+    assert len(world.created) == 1 + 20
+    assert len(world.pods) == 1 + 20 * 500
+
+
+def test_the_operators_memory_depends_on_the_shards_and_not_on_the_targets() -> None:
+    """Each Pod has failed on all of its targets, and says so in as much as a report may have."""
+    shards, targets = 200, 100_000
+    waves = [{"name": "all", "maxFailures": "100%"}]
+    world = make_world(waves=waves, shardSize=targets // shards, sizes={"all": targets})
+    world.step()
+    world.work()
+    world.step()
+    job = world.active()
+    assert job is not None
+    assert job.shards == shards
+    size = targets // shards
+    failures = tuple(
+        FleetFailure(f"tenant-{n}", "failed", Reason.STATEMENT_FAILED, "no" * 100)
+        for n in range(FAILURES_LIMIT)
+    )
+    for shard in range(shards):
+        report = FleetReport(FleetCounts(size, failed=size), wave="all", failures=failures)
+        world.end_pod(job, shard, report)
+    view = world.view()
+    tracemalloc.start()
+    status = decide(view, world.now).status
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert status.targets == Totals(total=targets, failed=targets)
+    assert peak < shards * 5 * TERMINATION_MESSAGE_LIMIT, peak
 
 
 def test_suspend_starts_nothing() -> None:

@@ -37,8 +37,10 @@ class Leases:
         self.problem: ClusterError | None = None
         self.before_write: Callable[[], None] = lambda: None
         self.loses_answers = False
+        self.requests = 0
 
     async def find_lease(self, namespace: str, name: str, *, limit: float) -> Document | None:
+        self.requests += 1
         assert (namespace, name) == ("system", "it")
         assert limit > 0
         if self.problem is not None:
@@ -87,6 +89,12 @@ async def until(predicate: Callable[[], bool]) -> None:
     """Let the others go on until it holds."""
     while not predicate():  # noqa: ASYNC110
         await asyncio.sleep(0.005)
+
+
+async def until_tried(leases: Leases, times: int) -> None:
+    """Let the others go on until they have asked for the Lease so often."""
+    before = leases.requests
+    await until(lambda: leases.requests >= before + times)
 
 
 def run(work: Awaitable[Any]) -> Any:
@@ -143,7 +151,7 @@ def test_a_leader_that_cannot_renew_is_none_when_its_room_is_used_up(
         await elector.acquire()
         leases.problem = problem
         holding = asyncio.ensure_future(elector.hold())
-        await asyncio.sleep(0.1)
+        await until_tried(leases, 2)
         assert not holding.done()
         leases.now += ROOM + 0.01
         await holding
@@ -162,7 +170,7 @@ def test_an_outage_is_said_once(leases: Leases, caplog: pytest.LogCaptureFixture
         for _ in range(2):
             leases.problem = Unavailable("away")
             waiting = asyncio.ensure_future(elector.acquire())
-            await asyncio.sleep(0.3)
+            await until_tried(leases, 3)
             leases.problem = None
             await waiting
 

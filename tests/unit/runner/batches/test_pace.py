@@ -88,14 +88,14 @@ def test_receivers_that_replay_nothing_do_not_count_and_hidden_ones_are_told_apa
 
 
 class Clock:
-    """A clock that runs while somebody sleeps."""
+    """A clock that runs during a sleep, which takes a little longer than asked for."""
 
     def __init__(self) -> None:
         self.now = 100.0
 
     def sleep(self, seconds: float) -> None:
         assert seconds > 0
-        self.now += seconds
+        self.now += seconds + 1e-9
 
     def monotonic(self) -> float:
         return self.now

@@ -190,3 +190,17 @@ def test_the_newest_rows_lead_to_the_same_state_as_the_whole_log(seed: int) -> N
     # A version that was set below the step which had proved it proves nothing any more.
     was_set = [row.to_version for row in rows if row.version is None and row.to_version is not None]
     assert all(any(version <= to for to in was_set) for version in covered & proven)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_nothing_above_the_version_counts_as_applied(seed: int) -> None:
+    from tests.unit.runner.planning.logs import random_log
+
+    rows = random_log(random.Random(seed), steps=40)
+    for count in range(len(rows) + 1):
+        for moved in (Applied(rows[:count]).version, None, 3, 7):
+            applied = Applied(rows[:count])
+            applied.settle(moved)
+            here = 0 if applied.version is None else applied.version
+            assert not any(applied.covers(version) for version in range(12) if version > here)
+            assert all(version <= here for version in (*applied.recorded, *applied.stops))

@@ -20,16 +20,27 @@ from dbmigrate.runner.planning.applied_rows import AppliedSet
 from dbmigrate.runner.planning.down import plan_down, plan_redo
 from dbmigrate.runner.planning.goto import plan_goto
 from dbmigrate.runner.planning.plan import PlanInputs
-from dbmigrate.runner.planning.squashed import fit, is_replaced, left_out, require_whole
+from dbmigrate.runner.planning.squashed import (
+    counted,
+    fit,
+    is_maker_unknown,
+    is_replaced,
+    left_out,
+    name_versions,
+    require_listed,
+    require_whole,
+    where_replaced,
+)
 from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.planning.up import out_of_order_migrations, plan_up, plan_up_to
-from dbmigrate.sources.migration import Direction, Script, Source
-from dbmigrate.versions import Version
+from dbmigrate.sources.migration import Direction, Format, Script, Source
+from dbmigrate.versions import Role, Version
 from tests.runner.arrange import tables
 from tests.unit.runner.planning.test_applied_number import row
 
 ARCHIVE = tables(10, 20, 30)
 LISTS = ((10, 20, 30),)
+GONE = "replaced by 000030_m30.up.sql"
 
 
 def squashed(
@@ -161,6 +172,25 @@ def test_a_version_that_was_never_applied_is_found(
     lists: tuple[tuple[int, ...], ...], applied: AppliedVersions, gone: list[Version]
 ) -> None:
     assert names(applied, squashed(40, lists=lists)) == gone
+
+
+@pytest.mark.parametrize(
+    ("applied", "left"),
+    [
+        (has(40), [(30, "squash")]),
+        (has(5, 40), [(30, "squash")]),
+        (ran(40), [(30, "squash")]),
+        (ran(5, 40), [(30, "squash")]),
+        (has(10, 40), [(20, GONE), (30, GONE)]),
+        (has(30, 40), []),
+        (ran(20, 40), [(10, GONE), (30, GONE)]),
+    ],
+)
+def test_the_squashed_file_stands_for_a_range_of_which_nothing_is_applied(
+    applied: AppliedVersions, left: list[tuple[int, str]]
+) -> None:
+    found = left_out(squashed(40), applied)
+    assert [(each.version, each.name) for each in found] == left
 
 
 def test_without_a_list_the_archive_says_which_versions_there_were() -> None:
@@ -309,10 +339,167 @@ def test_the_way_down_passes_over_no_version(archive: Source | None, at: int) ->
     needed = [v for v in (40, 30, 20, 10) if v <= at]
     if {*needed} <= {40, *(archive.versions if archive else ())}:
         assert [step.version for step in plan_down(inputs, None, None).steps] == needed
+    elif archive is None and at < 30:
+        refusal(Reason.MISSING_VERSION, plan_down, inputs, None, None)
     else:
-        is_below = archive is None and at < 30
-        reason = Reason.MISSING_VERSION if is_below else Reason.IRREVERSIBLE_MIGRATION
-        refusal(reason, plan_down, inputs, None, None)
+        text = refusal(Reason.IRREVERSIBLE_MIGRATION, plan_down, inputs, None, None)
+        had = {40, *(archive.versions if archive else ())}
+        first = next(v for v in needed if v not in had)
+        assert text.startswith(f"version {first} was replaced by 000030_m30.up.sql, and")
+        assert ("neither the archive nor the history has a" in text) is (archive is not None)
+        assert ("the history has no down script" in text) is (archive is None)
+        is_below = archive is not None and at < 30
+        assert ("has its file as well: " in text) is (archive is not None)
+        assert text.endswith(f"at or above {first if is_below else 30}")
+
+
+def test_a_version_that_the_archive_lacks_is_the_one_that_is_named() -> None:
+    """Another one that it lacks is not in the way."""
+    inputs = on(fit(squashed(40, archive=tables(20)), 20), ran(10, 20))
+    lacking = [m.version for m in inputs.source.lacking]
+    assert lacking == [10, 30]
+    assert [s.version for s in plan_down(inputs, None, None).steps] == [20, 10]
+    bare = on(inputs.source, has(20, 10))
+    assert "version 10 was replaced" in refusal(
+        Reason.IRREVERSIBLE_MIGRATION, plan_down, bare, None, None
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "version", "hint"),
+    [
+        (squashed(40), 20, "name the directory that has the replaced files: -archive DIR"),
+        (squashed(40), 30, "name the directory that has the replaced files: -archive DIR"),
+        (squashed(40, archive=ARCHIVE), 20, "an empty database begins with that: choose 30 or"),
+        (squashed(40, archive=ARCHIVE), 30, "an empty database begins with that: choose 30 or"),
+        (squashed(40, archive=tables(10)), 20, "000010_m10.up.sql has no file of it either"),
+        (squashed(40), 40, None),
+        (squashed(40), 9, None),
+        (tables(30, 40), 30, None),
+        (tables(30, 40), 20, None),
+    ],
+)
+def test_where_the_file_of_a_replaced_version_is(
+    source: Source, version: int, hint: str | None
+) -> None:
+    if source.archive is not None and source.archive.versions == (10,):
+        source = replace(source, archive=replace(source.archive, location="000010_m10.up.sql"))
+    found = where_replaced(source, version)
+    if hint is None:
+        assert found is None
+    else:
+        prefix = f"version {version} was replaced by 000030_m30.up.sql; "
+        assert found is not None
+        assert found.startswith(prefix + hint)
+
+
+@pytest.mark.parametrize(
+    ("source", "applied", "expected"),
+    [
+        (squashed(40), ran(at=30), True),
+        (squashed(40), ran(at=40), True),
+        (squashed(40), ran(20, at=30), False),
+        (squashed(40), ran(10, at=30), False),
+        (squashed(40), ran(30), False),
+        (squashed(40), ran(5, at=30), True),
+        (squashed(40), Applied([row(1, "up", 40, 30, 40)]), True),
+        (squashed(40), has(30), False),
+        (squashed(40), has(), False),
+        (tables(30, 40), ran(at=30), False),
+    ],
+)
+def test_who_made_a_version_is_unknown_without_a_row_of_the_range(
+    source: Source, applied: AppliedVersions, expected: bool
+) -> None:
+    assert is_maker_unknown(source, applied) is expected
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (1, "version 1"),
+        (2, "the versions 1, 2"),
+        (5, "the versions 1, 2, 3, 4, 5"),
+        (6, "the versions 1, 2, 3, 4, 5 and 1 more"),
+        (9, "the versions 1, 2, 3, 4, 5 and 4 more"),
+    ],
+)
+def test_of_many_versions_the_first_are_named(count: int, text: str) -> None:
+    assert name_versions(range(1, count + 1)) == text
+
+
+def listed(*versions: int, lists: dict[int, tuple[int, ...]]) -> Source:
+    """These files, and baselines that list what they stand for."""
+    made = tables(*lists).migrations
+    baselines = [
+        replace(baseline, role=Role.CHECKPOINT, replaced=(listed,))
+        for baseline, listed in zip(made, lists.values(), strict=True)
+    ]
+    return replace(tables(*versions), checkpoints=tuple(baselines), format=Format.FLYWAY)
+
+
+@pytest.mark.parametrize(
+    ("applied", "to", "policy", "gone"),
+    [
+        (ran(), None, OutOfOrder.REJECT, None),
+        (ran(), 20, OutOfOrder.REJECT, "version 20,"),
+        (ran(), 19, OutOfOrder.REJECT, None),
+        (ran(10), None, OutOfOrder.REJECT, "the versions 20, 30,"),
+        (ran(10), 30, OutOfOrder.REJECT, "the versions 20, 30,"),
+        (ran(10), 29, OutOfOrder.REJECT, "version 20,"),
+        (ran(10), None, OutOfOrder.IGNORE, "the versions 20, 30,"),
+        (ran(10, 40), None, OutOfOrder.REJECT, "the versions 20, 30,"),
+        (ran(10, 40), None, OutOfOrder.APPLY, "the versions 20, 30,"),
+        (ran(10, 40), None, OutOfOrder.IGNORE, None),
+        (ran(10, 20, 30), None, OutOfOrder.REJECT, None),
+        (ran(at=40), None, OutOfOrder.REJECT, None),
+    ],
+)
+def test_a_file_that_is_gone_from_a_list_is_missed_where_it_is_needed(
+    applied: Applied, to: int | None, policy: OutOfOrder, gone: str | None
+) -> None:
+    """20 and 30 are gone, and 10, which lies below them, is there."""
+    source = listed(10, 40, lists={30: (10, 20, 30)})
+    if gone is None:
+        require_listed(source, applied, to, policy)
+        return
+    text = refusal(Reason.MISSING_VERSION, require_listed, source, applied, to, policy)
+    assert f"no file of {gone} which the list in 000030_m30.up.sql names" in text
+    is_below = applied.version == 40
+    assert ("-out-of-order ignore" in text) is is_below
+
+
+@pytest.mark.parametrize(
+    ("source", "versions"),
+    [
+        (tables(10, 20), [10, 20]),
+        (squashed(40), [10, 20, 30, 40]),
+        (squashed(40, archive=tables(10, 30)), [10, 20, 30, 40]),
+        (squashed(40, lists=(), archive=ARCHIVE), [10, 20, 30, 40]),
+        (listed(10, 40, lists={30: (10, 20, 30)}), [10, 30, 40]),
+        (listed(10, 20, 30, 40, lists={30: (10, 20, 30)}), [10, 20, 30, 40]),
+        (listed(40, lists={30: (10, 20, 30)}), [30, 40]),
+        (replace(listed(40, lists={30: (10, 20)}), archive=tables(10, 20)), [10, 20, 40]),
+        (replace(listed(40, lists={30: (10, 20)}), archive=tables(10)), [30, 40]),
+    ],
+)
+def test_where_a_person_says_what_is_applied_the_replaced_versions_count(
+    source: Source, versions: list[int]
+) -> None:
+    assert [each.version for each in counted(source)] == versions
+
+
+def test_a_version_that_is_known_by_its_number_alone_is_written_as_the_squashed_file() -> None:
+    first, *later = squashed(40, archive=tables(10)).migrations
+    for text, expected in (("000030", "000020"), ("30", "20"), ("", "20")):
+        source = replace(
+            squashed(40, archive=tables(10)), migrations=(replace(first, text=text), *later)
+        )
+        assert [(m.version, m.text) for m in counted(source)][:3] == [
+            (10, ""),
+            (20, expected),
+            (30, text),
+        ]
 
 
 def test_the_history_keeps_the_down_script_of_the_file_that_runs() -> None:

@@ -64,7 +64,7 @@ def run(invocation: Invocation) -> int:
         invocation,
         use_case,
         files=FileUse.REQUIRED,
-        show=partial(show_diff, invocation),
+        show=show_diff,
         extra=describe_diff,
         database=None if invocation.options.database else NOWHERE,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dbmigrate.cli.arguments.flags import Flag, is_set
@@ -45,7 +44,7 @@ def run(invocation: Invocation) -> int:
         invocation,
         use_case,
         files=FileUse.REQUIRED,
-        show=partial(_show, invocation),
+        show=_show,
         extra=_document,
         database=None if copies else NOWHERE,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dbmigrate.cli.arguments.flags import Flag, one_of
@@ -74,12 +73,7 @@ def run(invocation: Invocation) -> int:
         return squash(request, order)
 
     return run_use_case(
-        invocation,
-        use_case,
-        files=FileUse.REQUIRED,
-        show=partial(_show, invocation),
-        extra=_document,
-        database=NOWHERE,
+        invocation, use_case, files=FileUse.REQUIRED, show=_show, extra=_document, database=NOWHERE
     )
 
 

@@ -1,7 +1,7 @@
 """The document of `migrate apply`: Atlas's MigrateApply, gathered while we run.
 
-The recorder listens to a run in the narrator's place: lines about each step would only
-stand in the way of a document, but whoever waits wants to know for what.
+The recorder observes the run instead of the narrator: a document has no lines about steps,
+but a lock that is waited for is still reported on the terminal.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from dbmigrate.cli.output.atlas.document import (
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import SYNTAX_ERROR
 from dbmigrate.postgres.history.formats.atlas_errors import driver_text
+from dbmigrate.runner.observer import Notice, Observer, Progress
 
 if TYPE_CHECKING:
     from dbmigrate.postgres.connection.other_sessions import OtherSession
-    from dbmigrate.runner.observer import Notice, Observer, Progress
     from dbmigrate.runner.planning.step import PlannedStep
     from dbmigrate.sources.migration import Script
 
@@ -30,7 +30,7 @@ STATEMENT_ERROR = "migration failed: "
 """What our message says before the server's own words."""
 
 
-class ApplyRecorder:
+class ApplyRecorder(Observer):
     """Remembers what the document needs, and passes on what can't wait."""
 
     def __init__(self, observer: Observer, *, passes_steps: bool = False) -> None:

@@ -48,7 +48,7 @@ def with_apply_document(invocation: Invocation, use_case: UseCase, *, is_dry: bo
                 _print(invocation, document)
             if result.error is not None:
                 return replace(result, error=in_atlas_words(document, result.error))
-            # All is told: nobody needs to say `no change` beside it.
+            # All is reported: `no change` would add nothing.
             return replace(result, value=document)
         return result
 

@@ -19,7 +19,7 @@ from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.log.lost_rows import was_emptied
 from dbmigrate.postgres.history.log.notes import NOTED, NoteKind
 from dbmigrate.postgres.history.log.rows import read_identity_sql
-from dbmigrate.postgres.history.log_shape import TELLING, had_rows_comment
+from dbmigrate.postgres.history.log_shape import had_rows_comment, is_log_sql
 from dbmigrate.postgres.history.relations import LOG_SUFFIX, History, log_name
 from dbmigrate.postgres.history.tables import look
 from dbmigrate.postgres.sqltext.quoting import literal
@@ -94,7 +94,6 @@ def find_all(session: Session, is_wanted: Callable[[str, str], bool]) -> tuple[H
 def _tables_sql(schemas: str, was_log: str) -> str:
     """The tables in certain schemas that have the name of a history's, or are a log of
     dbmigrate's."""
-    columns = ", ".join(map(literal, TELLING))
     is_log = f"pg_catalog.right(c.relname::pg_catalog.text, 4) = {literal(LOG_SUFFIX)}"
     return (
         f"SELECT n.nspname, c.relname, {was_log} FROM pg_catalog.pg_class c"
@@ -102,9 +101,7 @@ def _tables_sql(schemas: str, was_log: str) -> str:
         f" WHERE {schemas} AND c.relkind = 'r'"
         f" AND (c.relname IN ({', '.join(map(literal, _TABLES))})"
         f" OR ({is_log} OR {was_log})"
-        f" AND {len(TELLING)} = (SELECT pg_catalog.count(*)"
-        "   FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid"
-        f"   AND NOT a.attisdropped AND a.attname IN ({columns}))) ORDER BY 1, 2"
+        f" AND {is_log_sql('c.oid')}) ORDER BY 1, 2"
     )
 
 
@@ -144,7 +141,8 @@ def end_of_log(session: Session, history: History) -> Version | None:
     *_, rows = session.query(
         history.guarded_reading(
             f"SELECT to_version FROM {history.log_table} WHERE outcome = 'applied'"
-            " ORDER BY id DESC LIMIT 1"
+            # A note says where the database was, also where the steps were removed.
+            f" OR outcome = '{NOTED}' AND to_version IS NOT NULL ORDER BY id DESC LIMIT 1"
         )
     )
     return history.read_version(rows[0][0]) if rows else None

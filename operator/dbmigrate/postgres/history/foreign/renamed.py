@@ -19,21 +19,24 @@ from dbmigrate.postgres.history.inspection import (
     require_safe,
     require_table,
 )
-from dbmigrate.postgres.history.relations import History, own_relations
+from dbmigrate.postgres.history.log_shape import is_log_sql
+from dbmigrate.postgres.history.relations import History, log_name, own_relations
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 
 
 def schemas_of_history(session: Session, table: str, but: str) -> tuple[str, ...]:
-    """The schemas, but for the tool's own and that one, that have a table of that name, and nothing
-    but its history."""
+    """The schemas, but for the tool's own and that one, that have a table of that name, or its log,
+    and nothing but its history and logs under other names."""
     own = ", ".join(map(literal, own_relations(table)))
+    names = ", ".join(map(literal, (table, log_name(table))))
     (rows,) = session.query(
-        "SELECT n.nspname FROM pg_catalog.pg_class c"
+        "SELECT DISTINCT n.nspname FROM pg_catalog.pg_class c"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        f" WHERE c.relname = {literal(table)} AND c.relkind = 'r' AND c.relpersistence <> 't'"
+        f" WHERE c.relname IN ({names}) AND c.relkind = 'r' AND c.relpersistence <> 't'"
         f" AND n.nspname NOT IN ({literal(ATLAS_SCHEMA)}, {literal(but)})"
         " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class o WHERE o.relnamespace = n.oid"
-        f" AND o.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND o.relname NOT IN ({own}))"
+        f" AND o.relkind IN ('r', 'p', 'v', 'm', 'f') AND o.relname NOT IN ({own})"
+        f" AND NOT {is_log_sql('o.oid')})"
         " ORDER BY 1"
     )
     return tuple(name or "" for (name,) in rows)

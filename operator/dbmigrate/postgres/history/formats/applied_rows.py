@@ -38,7 +38,7 @@ class AppliedRow:
     applied_at: str | None = None
     """RFC 3339, in so far as the table tells."""
     clock_ms: int | None = None
-    """Milliseconds since 1970 by the clock on the wall of whoever wrote the row."""
+    """Milliseconds since 1970 by the wall clock of the client that wrote the row."""
     role: Role = Role.VERSIONED
     description: str = ""
     path: str = ""

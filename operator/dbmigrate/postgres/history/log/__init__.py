@@ -1,1 +1,1 @@
-"""The log: one row for each step, beside the version table."""
+"""The log: one row for each step, in addition to the version table."""

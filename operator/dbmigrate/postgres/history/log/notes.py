@@ -50,8 +50,8 @@ class NoteKind(StrEnum):
 class Owner:
     """Who migrates a database: a name that stays, and what tells two of that name apart.
 
-    For a resource `CLUSTER/NAMESPACE/NAME#UID`. One that is made again under its name is the
-    same owner, so that whoever applies a manifest again is not locked out.
+    For a resource `CLUSTER/NAMESPACE/NAME#UID`. One that is made again under its name is the same
+    owner, so that a person who applies a manifest again is not locked out.
     """
 
     name: str

@@ -1,10 +1,9 @@
 """Whether a batch's rows are the next ones after the cursor, as far as the text shows.
 
-The rows of a batch are those that its LIMIT returns, and the cursor continues behind
-the last of them. So the ORDER BY that belongs to this LIMIT has to match the columns
-that are compared with the cursor, in the same direction; and RETURNING has to give the
-position at which the row was found, not the one it was moved to. Anything else would
-end early and count as done.
+The rows of a batch are those that its LIMIT returns, and the cursor continues after the last of
+them. So the ORDER BY that belongs to this LIMIT has to match the columns that are compared with the
+cursor, in the same direction; and RETURNING has to give the position at which the row was found,
+not the one it was moved to. Anything else would end early and count as done.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ _CURSOR = re.compile(r"cursor(?:_([1-9]))?")
 _DIRECTIVE = re.compile(rb"^[ \t]*--[ \t]*dbmigrate:batched\b", re.MULTILINE)
 _WRITES = frozenset(("INSERT", "UPDATE", "DELETE", "MERGE"))
 _NAMED_NEXT = frozenset(("WITH", "RECURSIVE", ",", "SET", "BY", "USING", "TO", "DEFAULT", "AS"))
-"""Behind these stands a name or a value, and so not the main statement of a WITH."""
+"""After these comes a name or a value, and so not the main statement of a WITH."""
 
 
 class Parameter(NamedTuple):
@@ -66,9 +66,9 @@ class BatchedScript:
     parameters: tuple[Parameter, ...]
     has_returning: bool
     shares_places: bool
-    """Whether several rows of a batch may well have one place of the cursor."""
+    """Whether several rows of a batch may share one position of the cursor."""
     table: str | None
-    """What it writes to, as the file names it; None: the text does not tell."""
+    """The table that it writes to, as the file names it; None: the text does not show it."""
     options: BatchOptions
     is_update: bool
     """Whether each row that it changes stays in its table."""

@@ -12,13 +12,12 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.sqltext.impacts import read_impacts
 from dbmigrate.report import Outcome, Step
 from dbmigrate.runner.answers import Preview, PreviewStep
+from dbmigrate.runner.commands.goto import make_plan
 from dbmigrate.runner.ownership import require_live, require_new_order
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import try_out
-from dbmigrate.runner.planning.goto import plan_goto
 from dbmigrate.runner.planning.plan import Plan
 from dbmigrate.runner.planning.plan_checksum import checksum_of
-from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
@@ -35,12 +34,7 @@ def preview(request: Request, version: Version | None = None) -> Result[Preview]
     def work(run: Run) -> Preview:
         run.require_resumable()
         begin(run, is_preview=True)
-        here = run.database.found.version
-        run.target = run.source.latest_from(here) if version is None else version
-        if here is None or (run.target is not None and run.target >= here):
-            check_changes(run)
-        options = request.options
-        plan = plan_goto(run.inputs, version, options.out_of_order, options.rollback)
+        plan = make_plan(run, version)
         run.require_first(plan)
         require_live(run, plan)
         if plan.steps:
