@@ -63,7 +63,8 @@ def test_a_database_is_reached_by_a_url_a_connection_or_a_cluster(
 @pytest.mark.parametrize(
     ("raw", "problem"),
     [
-        (connect(user="u", userFrom=REF), "connection.userFrom: must not be set together with us"),
+        (connect(user="u", userFrom=REF),
+         "connection.userFrom: must not be set together with user"),
         (connect(passwordFile="/p", passwordFrom=REF),
          "connection.passwordFrom: must not be set together with passwordFile"),
         (connect(port=0), "connection.port: must be a whole number from 1 to 65535"),
