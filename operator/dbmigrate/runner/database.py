@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate import __version__
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.connect import connect
-from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure, history_failure
+from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
 from dbmigrate.postgres.connection.redaction import show
 from dbmigrate.postgres.connection.session import (
@@ -26,7 +25,6 @@ from dbmigrate.postgres.connection.session import (
     no_answer_within,
 )
 from dbmigrate.postgres.connection.target import ConnectionTarget, HistoryTable
-from dbmigrate.postgres.history import tables as history_tables
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.advisory_locks import (
     UNLOCK,
@@ -39,38 +37,29 @@ from dbmigrate.postgres.history.log.lost_rows import (
     find_lost,
     read_oldest_sql,
     was_emptied,
-    written,
 )
 from dbmigrate.postgres.history.log.notes import (
-    NOTE_VERSION,
     NOTED,
-    NoteKind,
     Owner,
     Successor,
     find_owner,
     find_successor,
-    noted_row,
 )
 from dbmigrate.postgres.history.log.reading import parse_log, read_log_sql, read_steps_sql
 from dbmigrate.postgres.history.log.rows import (
     LogRow,
-    NewLogRow,
-    advance_identity_sql,
-    insert_log_sql,
     read_down_sql,
     read_identity_sql,
 )
-from dbmigrate.postgres.history.log_shape import require_writable
-from dbmigrate.postgres.history.relations import History, log_name
-from dbmigrate.postgres.history.tables import ServerFacts, create_sql, look
-from dbmigrate.postgres.sqltext.quoting import literal
+from dbmigrate.postgres.history.relations import History
+from dbmigrate.postgres.history.tables import ServerFacts, look
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.applied import AppliedVersions
 from dbmigrate.runner.planning.applied_number import read_applied
 from dbmigrate.runner.request import Request
 from dbmigrate.sources.migration import DatabaseFacts, Direction, Script
-from dbmigrate.versions import Version, reader_of
+from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
     from dbmigrate.postgres.batches.state import BatchState
@@ -141,8 +130,8 @@ class Database:
         self._was_opened = False
         self._trusted: History | None = None
         """The history whose stored scripts may be run, once that was checked."""
-        self._is_identity_behind = False
-        self._newest_id = 0
+        self.is_identity_behind = False
+        self.newest_id = 0
         self._newest_number = 0
         """The last number that the log's identity has given, so far as the role may know."""
         self._others: OtherHistories | None = None
@@ -267,24 +256,6 @@ class Database:
         sql = self._read_sql()
         self._take(self.session.query(self.in_transaction(sql)) if sql else [])
 
-    def prepare_to_write(self) -> None:
-        """Create the tables where they are missing, bring the log's shape up to date, correct its
-        identity column where that is below the log's rows, and record changes that other tools
-        made.
-
-        Raises MigrationError (StatementFailed) when the role may not.
-        """
-        self._create(create_sql(self.history))
-        log = log_name(self.history.table)
-        require_writable(self.history.schema, log, self.history.log_shape)
-        if self._is_identity_behind:
-            # Logical replication copies rows, but not the state of sequences.
-            self._prepare(advance_identity_sql(self.history, self._newest_id))
-            self._is_identity_behind = False
-        self._record_gap()
-        self._note_lost()
-        self.note_owner()
-
     @property
     def owner(self) -> Owner | None:
         """The owner of the database: as the log's rows say, or the table's comment where it was
@@ -293,107 +264,6 @@ class Database:
             return None
         by_table = self.history.log_shape.owner
         return find_owner(self.notes) or (Owner.parse(by_table) if by_table else None)
-
-    def note_owner(self) -> None:
-        """Record the owner of the run, if the log or its table names another one."""
-        owner = self.request.options.owner
-        if owner is None or not self.reads_log:
-            return
-        comment = self.history.owner_sql(str(owner))
-        if find_owner(self.notes) != owner:
-            self._note_lost()  # the first row after the loss may be this one
-            self.note(NoteKind.OWNER, str(owner), also=comment)
-        elif comment:
-            self._prepare(self.history.guarded_shape(comment))
-        self.history = self.history.with_owner(str(owner))
-
-    def note(
-        self, kind: NoteKind, text: str, *, checksum: str | None = None, also: str = ""
-    ) -> None:
-        """Append a note to the log, and read it back, in one transaction with a further statement.
-        Raises MigrationError."""
-        row = self.new_note(kind, text, checksum=checksum)
-        first = f"{also}; " if also else ""
-        sql = f"{first}{insert_log_sql(self.history, row)} RETURNING id"
-        ((number,),) = self._prepare(self.history.guarded(sql))[-1]
-        self.notes += (noted_row(int(number or 0), row),)
-
-    def new_note(self, kind: NoteKind, text: str, *, checksum: str | None = None) -> NewLogRow:
-        """The row of a note."""
-        row = self.note_for(self.history, kind, text, self.found.version)
-        return replace(row, checksum=checksum)
-
-    def note_for(
-        self, history: History, kind: NoteKind, text: str, found: Version | None
-    ) -> NewLogRow:
-        """The row of a note in the log of this or another history, which is at version `found`."""
-        version = reader_of(history.kind)(str(NOTE_VERSION))
-        row = self.new_row(kind.value, version=version, name=text, found=found)
-        return replace(row, outcome=NOTED)
-
-    def _record_gap(self) -> None:
-        gap = self.applied.gap
-        if gap is None:
-            return
-        row = self.new_row("gap", version=None, name="", found=gap.from_version)
-        row = replace(row, to_version=gap.to_version)
-        self._prepare(self.history.guarded(insert_log_sql(self.history, row)))
-        self.applied.gap = None
-
-    def _note_lost(self) -> None:
-        """Record, with the first row after the loss, what the files show of the lost ones."""
-        here = self.found.version
-        if self.lost is None or self.applied.is_exact or here is None:
-            return
-        source = self.request.source
-        noted = [row for row in self.notes if row.direction == NoteKind.LOST]
-        if noted and (noted[-1].checksum or source is None):
-            return  # a run without the files may have noted it
-        versions = {v for v in source.versions if v <= here} if source is not None else set()
-        self.lost = frozenset(versions - set(self.applied.recorded))
-        if self.lost or not noted:
-            self.note(NoteKind.LOST, "rows", checksum=written(self.lost))
-
-    def prepare_batches(self) -> None:
-        """Create the table of batches where it is missing. Raises MigrationError."""
-        if not self.history.has_batches_table:
-            from dbmigrate.postgres.batches.state import create_sql
-
-            self._create(create_sql(self.history))
-        log = log_name(self.history.table)
-        require_writable(self.history.schema, log, self.history.log_shape)
-
-    def _create(self, sql: str) -> None:
-        """Create tables, and check them: another role may have created them first."""
-        if not sql:
-            return
-        history = self.history
-        looked = history_tables.tables_sql(literal(history.schema), history.table)
-        (columns,) = self._prepare(f"{sql}; {looked}")
-        wanted = replace(self.request.target.history, name=history.table, kind=history.kind)
-        self.history = history_tables.read_tables(self.session, columns, history.schema, wanted)
-        self.history.require_log()
-
-    def _prepare(self, sql: str) -> list[list[Row]]:
-        try:
-            return self.on_history(sql)
-        except ServerFailure as failure:
-            table = f"{self.history.schema}.{self.history.table}"
-            raise history_failure(failure, f"can't prepare the history {table}") from None
-
-    def new_row(
-        self, direction: str, *, version: Version | None, name: str, found: Version | None
-    ) -> NewLogRow:
-        """A row for the log, with this run's identity."""
-        return NewLogRow(
-            version=version,
-            name=name,
-            direction=direction,
-            from_version=found,
-            to_version=found,
-            executed_from=self.request.options.who,
-            tool_version=__version__,
-        )
 
     def stored_script(self, row: LogRow) -> Script:
         """The down script in a row of the log, read when it is needed.
@@ -625,16 +495,16 @@ class Database:
         self.found = adapter.take(rest, self.history) if has_table else adapter.nothing
         self.log = self.notes = ()
         self.lost = self._others = None
-        self._is_identity_behind = False
+        self.is_identity_behind = False
         self._newest_number = 0
         if self.reads_log:
             rows = parse_log(self.history, rest.pop(0))
             self.log = tuple(row for row in rows if row.outcome != NOTED)
             self.notes = tuple(row for row in rows if row.outcome == NOTED)
             ((last,),) = rest.pop(0)
-            self._newest_id = rows[-1].id if rows else 0
+            self.newest_id = rows[-1].id if rows else 0
             self._newest_number = int(last or 0)
-            self._is_identity_behind = last is not None and int(last) < self._newest_id
+            self.is_identity_behind = last is not None and int(last) < self.newest_id
             self.lost = find_lost(self.notes, rest.pop(0), self.found.version)
         self.applied = read_applied(self.found, self.log)
         self.batches = None

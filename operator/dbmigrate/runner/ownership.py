@@ -116,8 +116,10 @@ def claim(run: Run) -> None:
     database = run.database
     if not database.reads_log or database.found.dirty:
         return
+    from dbmigrate.runner.history_writing import note_owner
+
     try:
-        database.note_owner()
+        note_owner(database)
     except (MigrationError, ServerFailure):
         database.session.roll_back()
 
@@ -127,8 +129,10 @@ def note_hold(run: Run, plan: Plan) -> None:
     options = run.request.options
     if options.order is None or not any(s.direction is Direction.DOWN for s in plan.steps):
         return
-    run.database.prepare_to_write()
-    run.database.note(NoteKind.HOLD, options.order, checksum=options.intent)
+    from dbmigrate.runner.history_writing import note, prepare_to_write
+
+    prepare_to_write(run.database)
+    note(run.database, NoteKind.HOLD, options.order, checksum=options.intent)
 
 
 def require_new_order(run: Run) -> None:
@@ -161,9 +165,11 @@ def note_order(run: Run) -> None:
     order, database = run.request.options.order_id, run.database
     if order is None:
         return
+    from dbmigrate.runner.history_writing import note, prepare_to_write
+
     try:
-        database.prepare_to_write()
-        database.note(NoteKind.ORDER, order)
+        prepare_to_write(database)
+        note(database, NoteKind.ORDER, order)
     except (MigrationError, ServerFailure):
         database.session.roll_back()
 

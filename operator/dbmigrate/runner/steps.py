@@ -20,6 +20,7 @@ from dbmigrate.runner.execution.non_transactional import run_statements
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.step_log import new_log_row
 from dbmigrate.runner.execution.transactional import run_in_transaction
+from dbmigrate.runner.history_writing import prepare_to_write
 from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.run import Run
 
@@ -64,7 +65,7 @@ def _run_step(database: Database, step: PlannedStep, *, is_durable: bool) -> tup
     row = new_log_row(database, step, text)
     read = time.monotonic() - start
     database.file = text.file or None
-    database.prepare_to_write()
+    prepare_to_write(database)
     if text.is_batched:
         from dbmigrate.runner.batches.run import run_batched
 

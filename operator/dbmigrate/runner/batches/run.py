@@ -57,6 +57,7 @@ from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_limit import explain_limit
 from dbmigrate.runner.execution.statement_watch import LOOK_EVERY, StatementWatch
 from dbmigrate.runner.execution.step_log import record_failure
+from dbmigrate.runner.history_writing import prepare_batches
 from dbmigrate.runner.lock_retry import Patience
 from dbmigrate.runner.planning.step import PlannedStep
 
@@ -188,7 +189,7 @@ class _Work:
         database = self._database
         place = self._text.locate(byte=self._script.main)
         completeness.require_key(database, self._script, place)
-        database.prepare_batches()
+        prepare_batches(database)
         cursor = self._script.first_cursor
         dirty = database.found.begun(self._step.move)
         tables = database.on_history(

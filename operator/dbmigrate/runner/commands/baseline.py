@@ -11,6 +11,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.report import Reason
+from dbmigrate.runner.history_writing import note, prepare_to_write
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import no_target
 from dbmigrate.runner.planning.squashed import old_migration
@@ -38,8 +39,8 @@ def baseline(request: Request, version: Version) -> Result[None]:
             if run.database.successor is None and not says_nothing(run, version):
                 # A dbmigrate that marked nothing may have made the baseline.
                 for each in take_over(run):
-                    run.database.prepare_to_write()
-                    run.database.note(NoteKind.SUCCESSION, each.name, checksum=each.checksum)
+                    prepare_to_write(run.database)
+                    note(run.database, NoteKind.SUCCESSION, each.name, checksum=each.checksum)
             return
         if found.version is not None:
             raise MigrationError(

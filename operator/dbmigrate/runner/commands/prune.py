@@ -15,6 +15,7 @@ from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.postgres.history.log.reading import prune_sql
 from dbmigrate.postgres.history.log.rows import insert_log_sql
 from dbmigrate.report import Reason
+from dbmigrate.runner.history_writing import new_note, prepare_to_write
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.preparation.lost_history import require_history
 from dbmigrate.runner.request import Request
@@ -47,12 +48,12 @@ def _prune(run: Run, keep: int) -> Pruned:
             f"this role may not read the log {database.history.log_table}",
             hint="run as the owner of the history tables",
         )
-    database.prepare_to_write()
+    prepare_to_write(database)
     history, session = database.history, database.session
     try:
         statements = database.begun(prune_sql(history, keep))
         *_, ((removed,),), ((left,),) = session.query(statements)
-        row = database.new_note(NoteKind.PRUNE, f"{removed} rows")
+        row = new_note(database, NoteKind.PRUNE, f"{removed} rows")
         end = f"; {insert_log_sql(history, row)}" if removed != "0" else ""
         session.query(f"SELECT{end}; COMMIT")
     except ServerFailure as failure:

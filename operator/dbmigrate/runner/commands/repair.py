@@ -29,6 +29,7 @@ from dbmigrate.runner.execution.non_transactional import (
 )
 from dbmigrate.runner.execution.own_statement import run_own
 from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.history_writing import new_row, prepare_to_write
 from dbmigrate.runner.ownership import require_live
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import back_up, carry_out
@@ -68,15 +69,15 @@ def finish(run: Run) -> Repair:
     back_up(run)
     dropped = _drop_invalid(run, text, done)
     start = time.monotonic()
-    new = run.database.new_row(
-        step.direction.value, version=step.version, name=step.name, found=step.before
+    new = new_row(
+        run.database, step.direction.value, version=step.version, name=step.name, found=step.before
     )
     new = replace(new, to_version=step.after, checksum=text.checksum)
     down = migration.down if migration else None
     if down and not down.is_template and step.direction is Direction.UP:
         new = replace(new, down_file=down.file, down_script=down.load().decode())
     run.request.observer.step_started(step)
-    run.database.prepare_to_write()
+    prepare_to_write(run.database)
     run_statements(run.database, step, text, new, first=done)
     seconds = time.monotonic() - start
     run.steps.append(Step(str(step.version), step.name, step.direction, round(1000 * seconds)))

@@ -18,6 +18,7 @@ from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.postgres.pg_tools import find_program, run_program
 from dbmigrate.report import Reason
 from dbmigrate.report.preparation import Backup
+from dbmigrate.runner.history_writing import note
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.preparation.backup_file import checksum
@@ -104,7 +105,7 @@ def _note(run: Run, name: str) -> None:
     try:
         has_rows = f"SELECT EXISTS (SELECT FROM {history.log_table})"
         if run.database.on_history(history.guarded_reading(has_rows))[-1] == [("t",)]:
-            run.database.note(NoteKind.RESTORE, name)
+            note(run.database, NoteKind.RESTORE, name)
     except (MigrationError, ServerFailure) as error:
         run.database.session.roll_back()
         text = f"the log does not say that this backup was restored: {error}"

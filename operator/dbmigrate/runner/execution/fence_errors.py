@@ -18,6 +18,7 @@ from dbmigrate.postgres.history.log.rows import insert_log_sql
 from dbmigrate.report import Reason
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution import errors as step_errors
+from dbmigrate.runner.history_writing import new_row
 from dbmigrate.runner.planning.step import PlannedStep
 
 
@@ -71,8 +72,8 @@ def mark_dirty(database: Database, step: PlannedStep) -> None:
     history = database.history
     sql = move_version_sql(history, database.found, wanted)
     if not adapter_for(history.kind).stores_dirty:
-        row = database.new_row(
-            step.direction.value, version=step.version, name=step.name, found=step.before
+        row = new_row(
+            database, step.direction.value, version=step.version, name=step.name, found=step.before
         )
         row = replace(row, to_version=step.after, outcome="dirty")
         sql = f"{sql}; {insert_log_sql(history, row)}"

@@ -22,6 +22,7 @@ from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.execution.step_log import new_log_row
 from dbmigrate.runner.execution.transactional import explain_failure, make_token, rows_sql, settle
+from dbmigrate.runner.history_writing import prepare_to_write
 from dbmigrate.runner.lock_retry import Patience
 from dbmigrate.runner.planning.step import PlannedStep
 
@@ -40,7 +41,7 @@ def run_together(database: Database, steps: Sequence[PlannedStep]) -> list[Step]
     parts = [_prepare(database, step) for step in steps]
     for part in parts:
         _require_transaction(database, part)
-    database.prepare_to_write()
+    prepare_to_write(database)
     seconds = _run_patiently(database, parts)
     database.file = None
     for part, ran in zip(parts, seconds, strict=True):

@@ -9,14 +9,15 @@ from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.history.log.rows import NewLogRow, insert_log_sql
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.history_writing import new_row
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.step import PlannedStep
 
 
 def new_log_row(database: Database, step: PlannedStep, text: ScriptText) -> NewLogRow:
     """The row of a step; that of an up step keeps the down script."""
-    row = database.new_row(
-        step.direction.value, version=step.version, name=step.name, found=step.before
+    row = new_row(
+        database, step.direction.value, version=step.version, name=step.name, found=step.before
     )
     row = replace(row, to_version=step.after, checksum=text.checksum)
     down = step.undo

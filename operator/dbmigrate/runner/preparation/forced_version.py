@@ -9,6 +9,7 @@ from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.postgres.history.log.rows import NewLogRow, insert_log_sql
 from dbmigrate.postgres.history.relations import History
+from dbmigrate.runner.history_writing import new_note, new_row, prepare_to_write
 from dbmigrate.runner.planning.plan import no_migration
 from dbmigrate.runner.planning.squashed import counted
 from dbmigrate.runner.planning.step import moves_up
@@ -53,7 +54,7 @@ def set_version(
 
         count_beside(run, successor)
     if successor is not None:
-        notes = (*notes, database.new_note(NoteKind.TAKEOVER, ""))
+        notes = (*notes, new_note(database, NoteKind.TAKEOVER, ""))
     write_history(run, direction, wanted, notes)
 
 
@@ -69,8 +70,8 @@ def write_history(
 ) -> None:
     """Set the tool's table to the expected content, and record this and these rows in the log."""
     database = run.database
-    database.prepare_to_write()
-    row = database.new_row(direction, version=None, name="", found=database.applied.version)
+    prepare_to_write(database)
+    row = new_row(database, direction, version=None, name="", found=database.applied.version)
     row = replace(row, to_version=wanted.version)
     history = database.history
     statements = [

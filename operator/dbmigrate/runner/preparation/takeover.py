@@ -21,6 +21,7 @@ from dbmigrate.postgres.history.log.notes import NoteKind, Successor
 from dbmigrate.postgres.history.log.rows import NewLogRow, insert_log_sql
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.history.tables import create_sql, look
+from dbmigrate.runner.history_writing import new_note, note_for
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
@@ -56,7 +57,7 @@ def take_over(run: Run, adopted: Iterable[History] = ()) -> tuple[NewLogRow, ...
             _lock(run, other)
             _mark(run, other, version)
         if newest.get(name_in_notes(other)) != NoteKind.SUCCESSION:
-            note = database.new_note(NoteKind.SUCCESSION, name_in_notes(other))
+            note = new_note(database, NoteKind.SUCCESSION, name_in_notes(other))
             notes.append(replace(note, checksum=str(version)))
     return tuple(notes)
 
@@ -68,7 +69,7 @@ def count_beside(run: Run, successor: Successor) -> None:
     for other in database.others.all:
         if other.knows_log and name_in_notes(other) == str(successor):
             name = name_in_notes(database.history)
-            row = database.note_for(other, NoteKind.BESIDE, name, None)
+            row = note_for(database, other, NoteKind.BESIDE, name, None)
             try:
                 sql = other.guarded(insert_log_sql(other, row))
                 database.on_history(sql)
@@ -96,7 +97,7 @@ def _mark(run: Run, other: History, version: Version | None) -> None:
             database.on_history(making)
             wanted = HistoryTable(other.schema, other.table, other.kind)
             other = look(session, wanted).history
-        row = database.note_for(other, NoteKind.TAKEOVER, name_in_notes(history), version)
+        row = note_for(database, other, NoteKind.TAKEOVER, name_in_notes(history), version)
         sql = other.guarded(insert_log_sql(other, row))
         database.on_history(sql)
     except (MigrationError, ServerFailure) as error:

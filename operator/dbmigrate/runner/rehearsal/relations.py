@@ -28,7 +28,7 @@ AND c.relname NOT IN ($own)"""
 
 
 @dataclass(frozen=True, slots=True)
-class Relation:
+class StoredRelation:
     """A table, view or materialized view."""
 
     name: str
@@ -39,7 +39,7 @@ class Relation:
     """The oid of its TOAST table; 0: it has none."""
 
 
-Relations = Mapping[str, Relation]
+Relations = Mapping[str, StoredRelation]
 """By their oids."""
 
 
@@ -48,7 +48,8 @@ def read_relations(session: Session, *, without: HistoryTable) -> Relations:
     own = ", ".join(map(literal, own_relations(without.name)))
     (rows,) = session.query(_RELATIONS.replace("$own", own))
     return {
-        oid or "": Relation(name or "", file or "", toast or "") for oid, name, file, toast in rows
+        oid or "": StoredRelation(name or "", file or "", toast or "")
+        for oid, name, file, toast in rows
     }
 
 
