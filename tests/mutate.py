@@ -150,6 +150,11 @@ def _meaning(source: str) -> str:
             node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
             node.defaults += [each for each in node.kw_defaults if each is not None]
             node.posonlyargs, node.kwonlyargs, node.kw_defaults = [], [], []
+        if isinstance(node, ast.arguments):
+            node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
+            node.posonlyargs, node.kwonlyargs = [], []
+            node.defaults += [each for each in node.kw_defaults if each is not None]
+            node.kw_defaults = []
         if isinstance(node, ast.AnnAssign):
             node.annotation = ast.Constant(None)
         if isinstance(node, ast.ClassDef) and "Protocol" in map(ast.unparse, node.bases):

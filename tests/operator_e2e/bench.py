@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import urllib3
 
+from dbmigrate.controller.cluster import PAGE
 from tests.cluster import ApiError, Cluster, Namespace
 from tests.cluster.api import MERGE
 from tests.operator_e2e.conftest import grant_rights
@@ -110,10 +113,11 @@ def measure_idle(
     with ThreadPoolExecutor(16) as pool:
         for _ in pool.map(lambda n: make_ready(namespace, n, resource), range(before, count)):
             pass
-    mark = cluster.audit.mark()
+    mark, pages = cluster.audit.mark(), math.ceil(count / PAGE)
     started = time.monotonic()
     operator.start()
-    looked = conclude(operator) - started
+    looked = conclude(operator, lambda: count_lists(cluster, namespace, mark) >= 3 * pages)
+    looked -= started
     requests = cluster.audit.requests(since=mark, user=account_of(namespace))
     writes = Counter(f"{r.verb} {r.resource}" for r in requests if r.is_write)
     print(f"\n{count} idle: looked at all after {looked:.1f} s, writes {dict(writes)}")
@@ -211,13 +215,17 @@ def account_of(namespace: Namespace) -> str:
     return f"system:serviceaccount:{namespace.name}:dbmigrate-operator"
 
 
-def conclude(operator: Operator) -> float:
-    """Wait until it has used no CPU to speak of for ten seconds; when those began.
+def count_lists(cluster: Cluster, namespace: Namespace, mark: int) -> int:
+    """The pages of resources that the operator has listed. It lists all of them three times: to
+    know what there is, to look at each, and as the beginning of its stream."""
+    requests = cluster.audit.requests(since=mark, user=account_of(namespace))
+    return sum((r.verb, r.resource) == ("list", "databasemigrations") for r in requests)
 
-    A shorter pause may be one in which it waits for a page of a list.
-    """
+
+def conclude(operator: Operator, has_listed: Callable[[], bool]) -> float:
+    """Wait until it has listed all, and hardly used the CPU for ten seconds; when those began."""
     since, used = time.monotonic(), cpu_seconds(operator)
-    while time.monotonic() - since < 10:
+    while time.monotonic() - since < 10 or not has_listed():
         time.sleep(1)
         now = cpu_seconds(operator)
         if now - used >= 0.05:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
 import pytest
 
-from dbmigrate.codec import Bound, always, dump, read, read_or_none, wire
+from dbmigrate.codec import Bound, always, camel_case, dump, read, read_or_none, wire
 
 pytestmark = pytest.mark.quick
 
@@ -122,6 +122,42 @@ def test_without_what_it_must_have_there_is_no_record(raw: Any) -> None:
     assert read_or_none(Whole, raw) is None
     with pytest.raises((KeyError, ValueError)):
         read(Whole, raw)
+
+
+@pytest.mark.parametrize("is_strict", [True, False])
+def test_values_at_their_bounds_are_read_as_they_are(is_strict: bool) -> None:
+    document = {"part": {"shortName": "abcde", "number": 2**63 - 1}, "colour": "Red", "extra": 9}
+    found = read(Whole, {**document, "count": 0, "isDone": False, "note": ""}, is_strict=is_strict)
+    part = Part("abcde", 2**63 - 1)
+    whole = Whole(part=part, colour=Colour.RED, inline=Inline(9), count=0, is_done=False, noted="")
+    assert found == whole
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A record that adds to what is read, and takes away from what is written."""
+
+    b: int = always()
+    c: str = wire(absent="none", always=True)
+    a: int = 0
+
+    def completed(self, raw: dict[str, Any]) -> Derived:
+        return self if "a" in raw else replace(self, a=self.b)
+
+    def shown(self, document: dict[str, Any]) -> dict[str, Any]:
+        return {**document, "seen": True}
+
+
+def test_a_record_may_complete_what_is_read_and_change_what_is_written() -> None:
+    assert read(Derived, {"b": 3}) == Derived(3, "none", 3)
+    assert read(Derived, {"a": 1, "b": 3, "c": "x"}) == Derived(3, "x", 1)
+    assert dump(Derived(0, "")) == {"b": 0, "c": "", "seen": True}
+    assert read_or_none(Derived, {}) is None
+
+
+def test_attributes_are_called_in_camel_case() -> None:
+    names = ("a", "a_b", "from_the_start", "x2_y")
+    assert [*map(camel_case, names)] == ["a", "aB", "fromTheStart", "x2Y"]
 
 
 def test_a_list_is_cut() -> None:

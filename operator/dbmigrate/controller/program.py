@@ -6,6 +6,7 @@ the probes are listened at.
 
 from __future__ import annotations
 
+import gc
 import socket
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ def _run(config: Config, listeners: Sequence[socket.socket]) -> int:
     from dbmigrate.controller.service import run_operator
 
     configure_logs(config.log_level, config.log_format)
+    # What is imported stays: the garbage collector need not look at it again and again.
+    gc.freeze()
     try:
         asyncio.run(run_operator(config, listeners))
     except ClusterError as problem:

@@ -13,7 +13,7 @@ from dbmigrate.diff.renames import Rename, rename_statements
 from dbmigrate.diff.schema import OWNER, Schema, Ways
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
-from dbmigrate.postgres.connection.search_path import IN_UTC
+from dbmigrate.postgres.connection.search_path import READS_CATALOGS
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history.relations import own_relations
@@ -80,7 +80,7 @@ def read_schema(
     """
     renaming = tuple(rename_statements(renames))
     try:
-        session.query(f"BEGIN; {IN_UTC}; SET LOCAL lock_timeout = {lock_timeout_ms}")
+        session.query(f"BEGIN; {READS_CATALOGS}; SET LOCAL lock_timeout = {lock_timeout_ms}")
         for rename, statement in renaming:
             _do(session, statement, rename)
         done = tuple((rename.after, statement) for rename, statement in renaming)

@@ -30,8 +30,9 @@ SAFE = (
 )
 """Begins each other message of dbmigrate. The time zone stays: goose's and Flyway's times have none
 and are the session's."""
-IN_UTC = "SET LOCAL timezone = 'UTC'"
-"""Behind SAFE where constants of the catalogs are read."""
+READS_CATALOGS = "SET LOCAL timezone = 'UTC'; SET LOCAL jit = off"
+"""After SAFE where catalogs are read: constants have one time zone, and the server does not compile
+large queries, whose costs it overestimates (100,000 and more for a thousand tables)."""
 
 KEEP_SCHEMA = (
     "SELECT pg_catalog.set_config('dbmigrate.schema',"

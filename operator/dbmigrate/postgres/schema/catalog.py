@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dbmigrate.postgres.connection.search_path import IN_UTC
+from dbmigrate.postgres.connection.search_path import READS_CATALOGS
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.schema.catalog_queries import OF_RELATIONS, OTHERS, own_sql
@@ -71,7 +71,7 @@ def read_catalog(
         ignored += f" OR {own_sql(without)}"
     query = " UNION ALL ".join((*OF_RELATIONS, *OTHERS)).replace("$relation", "")
     query = query.replace("$ignored", ignored).replace("$with_rights", literal_bool(with_rights))
-    (rows,) = session.query(f"BEGIN READ ONLY; {IN_UTC}; {query}; COMMIT")
+    (rows,) = session.query(f"BEGIN READ ONLY; {READS_CATALOGS}; {query}; COMMIT")
     return {ObjectName(kind or "", name or ""): settle(text or "") for kind, name, text in rows}
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from dbmigrate.postgres.connection.search_path import IN_UTC
+from dbmigrate.postgres.connection.search_path import READS_CATALOGS
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.schema.catalog import Catalog, ObjectName, read_catalog
@@ -122,7 +122,7 @@ class IncrementalCatalog:
 
     def _query(self, *statements: str) -> list[list[Row]]:
         """In one snapshot."""
-        begin = f"BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ; {IN_UTC}; {_GENERIC}"
+        begin = f"BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ; {READS_CATALOGS}; {_GENERIC}"
         return self._session.query(f"{begin}; {'; '.join(statements)}; COMMIT")
 
 

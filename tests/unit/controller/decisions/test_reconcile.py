@@ -199,6 +199,18 @@ def test_a_lasting_failure_stalls_and_is_not_tried_again(reason: Reason) -> None
     assert later.look_at is None
 
 
+@pytest.mark.parametrize("reason", Reason)
+def test_a_message_does_not_repeat_its_reason(reason: Reason) -> None:
+    """`kubectl get` and every event show the two next to each other."""
+    migration = make_migration()
+    run = finished(make_run(migration), RunState.FAILED)
+    error = ReportError(reason, "so it is", retryable=reason in RETRYABLE)
+    report = replace(failure(reason), error=error)
+    decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run, report),)), NOW)
+    for condition in decision.status.conditions:
+        assert reason.value not in condition.message, condition
+
+
 def test_the_reason_stays_visible_when_retries_are_exhausted() -> None:
     migration, _, _ = failed(Reason.CONNECTION_REFUSED, retry={"limit": 0})
     decision = reconcile(look(migration), NOW + timedelta(hours=1))

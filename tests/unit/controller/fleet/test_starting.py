@@ -169,9 +169,12 @@ def test_a_retry_replaces_a_job_that_cannot_start_once(kind: str) -> None:
     assert reason_of(world.resource.status) == ("False", "ImagePullFailed")
 
 
-def test_two_operators_of_other_settings_do_not_replace_each_others_jobs() -> None:
+@pytest.mark.parametrize("earlier", [timedelta(0), timedelta(hours=1)])
+def test_two_operators_of_other_settings_do_not_replace_each_others_jobs(
+    earlier: timedelta,
+) -> None:
     world, job = make_stuck("survey")
-    world.settings, world.since = "other", job.created_at
+    world.settings, world.since = "other", job.created_at - earlier
     assert world.step().withdraw == ()
 
 
