@@ -14,7 +14,8 @@ from functools import partial
 from dbmigrate.diff import objects as o
 from dbmigrate.diff import tables as t
 from dbmigrate.diff.attributes import revoked_above
-from dbmigrate.diff.kinds.columns import changes_type, uses
+from dbmigrate.diff.kinds.column_type import changes_type
+from dbmigrate.diff.kinds.columns import uses
 from dbmigrate.diff.kinds.not_null import left_by_parent
 from dbmigrate.diff.kinds.registry import kind_of
 from dbmigrate.diff.kinds.tables import retyped_with_others

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from dbmigrate.api.fields import SpecError
+from dbmigrate.api.fleet.resource import parse_set
 from dbmigrate.api.fleet.spec import SetSpec, parse_set_spec
+from dbmigrate.api.fleet.status import SetStatus, Totals
 from dbmigrate.api.fleet.targets import ITEMS_SIZE_LIMIT, ConfigMapTargets, ItemTargets
 from dbmigrate.api.fleet.waves import WaveSpec, dump_waves
 
@@ -177,6 +179,22 @@ def test_two_lists_of_one_content_are_two_intents() -> None:
     assert queried.intent("d") != queried.intent("e")
     assert parse(catalog=CATALOG).catalog is not None
     assert parse(results={"table": "r"}).results == "r"
+
+
+def test_a_set_is_read_as_a_whole() -> None:
+    metadata = {"namespace": "n", "name": "a", "uid": "u", "creationTimestamp": "2026-11-24"}
+    spec = {"template": {"source": MAPS}, "database": URL, "targets": {"items": [{"name": "a"}]}}
+    body: dict[str, Any] = {"metadata": metadata, "spec": spec}
+    found = parse_set(body)
+    assert (found.identity.kind, found.spec) == ("DatabaseMigrationSet", parse())
+    assert found.status == SetStatus()
+    assert parse_set({**body, "status": {"observedGeneration": 7}}).status.observed_generation == 7
+    with pytest.raises(SpecError):
+        parse_set({"metadata": metadata})
+
+
+def test_what_failed_is_dirty_or_was_not_reached_counts_for_the_limit() -> None:
+    assert Totals(total=99, current=8, pending=16, failed=1, dirty=2, unreachable=4).bad == 7
 
 
 def test_a_set_makes_no_backups() -> None:

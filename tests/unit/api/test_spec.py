@@ -235,6 +235,23 @@ def test_a_field_that_is_not_known_is_noticed_wherever_it_stands(
 
 
 @pytest.mark.parametrize(
+    ("section", "name", "fits", "beyond"),
+    [
+        ("timeouts", "deadline", "1s", "999ms"),
+        ("timeouts", "lockAcquisition", "24d", "24d1ms"),
+        ("timeouts", "statement", "24d", "24d1ms"),
+        ("", "checkInterval", "1m", "59s"),
+        ("drift", "interval", "10m", "599s"),
+    ],
+)
+def test_a_duration_has_bounds(section: str, name: str, fits: str, beyond: str) -> None:
+    parse(**({section: {name: fits}} if section else {name: fits}))
+    with pytest.raises(SpecError) as caught:
+        parse(**({section: {name: beyond}} if section else {name: beyond}))
+    assert caught.value.path == ".".join(filter(None, ("spec", section, name)))
+
+
+@pytest.mark.parametrize(
     ("drift", "path"),
     [
         ({"schema": False}, "spec.drift.schema"),

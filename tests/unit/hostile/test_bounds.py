@@ -105,6 +105,34 @@ def test_the_code_refuses_what_is_beyond_a_bound_of_the_schema(plural: str) -> N
     assert seen > 10
 
 
+def extremes(part: Schema) -> Iterator[Any]:
+    """The values at the bounds of a number, and the largest map."""
+    if part.get("type") == "integer":
+        yield from (part["minimum"], part["maximum"])
+    elif "additionalProperties" in part:
+        item = Drawer(Random(1)).value(part["additionalProperties"])
+        yield {f"{number}_a.up.sql": item for number in range(part["maxProperties"])}
+
+
+@pytest.mark.parametrize("plural", SCHEMAS)
+def test_the_code_takes_what_is_at_a_bound_of_the_schema(plural: str) -> None:
+    spec = SCHEMAS[plural]["properties"]["spec"]
+    for path, part in fields_of(spec):
+        for value in extremes(part):
+            others = {name: each for name, each in BASE.items() if name != path[0]}
+            name = "".join({"[]": "[0]", "*": "[a]"}.get(each, f".{each}") for each in path)
+            assert complaint(plural, {**put(spec, path, value), **others}) != f"spec{name}", value
+
+
+def complaint(plural: str, spec: Any) -> str | None:
+    """The path of the first invalid field."""
+    try:
+        parse(plural, spec)
+    except SpecError as problem:
+        return problem.path
+    return None
+
+
 def parse(plural: str, spec: Any) -> None:
     if plural == "databasemigrations":
         parse_spec(spec)

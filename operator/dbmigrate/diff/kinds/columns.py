@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff import tables as t
-from dbmigrate.diff.casting import is_rewritten, may_lose, through_text, using
+from dbmigrate.diff.kinds.column_definition import attribute, clause, inline_default, settings
+from dbmigrate.diff.kinds.column_inheritance import (
+    frees_below,
+    has_lasting_parent,
+    merged_below,
+    outlives,
+)
+from dbmigrate.diff.kinds.column_type import changes_type, to_type
 from dbmigrate.diff.kinds.identity import (
     change_identity,
-    identity_clause,
     move_identity_inside,
 )
 from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop, without_attributes
 from dbmigrate.diff.kinds.not_null import (
     change_not_null,
-    name_clause,
-    not_null_clause,
-    not_null_comment,
 )
 from dbmigrate.diff.schema import Schema
-from dbmigrate.diff.step import PlannedStatement, Slot
-from dbmigrate.diff.world import TYPE_KINDS, ObjectAction, World, is_behind, parents
+from dbmigrate.diff.step import PlannedStatement
+from dbmigrate.diff.world import TYPE_KINDS, ObjectAction, World, is_behind
 from dbmigrate.postgres.schema.catalog import ObjectName
 
-STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
-_COMPRESSIONS = {"p": "pglz", "l": "lz4", "": "default"}
 _INTEGERS = frozenset(("smallint", "integer", "bigint"))
 _TEXTS = frozenset(("text", "character varying"))
 _STORED = frozenset("rp")
@@ -88,7 +88,7 @@ class Columns(ObjectKind[t.Column]):
             f"ALTER TABLE {each.relation} ADD COLUMN {clause(each, default, world)}",
             covers=covers,
             note=_note_new(each, default, world),
-            after=tuple(_merged_below(each, world)),
+            after=tuple(merged_below(each, world)),
         )
         yield from settings(None, each, world)
 
@@ -103,14 +103,14 @@ class Columns(ObjectKind[t.Column]):
         if each.relation_kind not in _STORED:
             return
         carrier = world.carrier(each, world.before)
-        only = "ONLY " if any(_outlives(each, world)) else ""
+        only = "ONLY " if any(outlives(each, world)) else ""
         if carrier is not None and each.is_inherited:
             above = world.before.objects[carrier]
-            if not isinstance(above, t.Column) or not any(_outlives(above, world)):
+            if not isinstance(above, t.Column) or not any(outlives(above, world)):
                 return
         destroys = None if each.generated else f"the values of {each.name.name} are lost"
         # Children that keep the column would keep that as well, and nothing could drop it there.
-        free = f"ALTER COLUMN {each.column} DROP NOT NULL, " if _frees_below(each, world) else ""
+        free = f"ALTER COLUMN {each.column} DROP NOT NULL, " if frees_below(each, world) else ""
         sql = f"ALTER TABLE {only}{each.relation} {free}DROP COLUMN {each.column}"
         step = drop(each, sql, destroys=destroys)
         yield replace(step, after=() if carrier is None else (carrier,))
@@ -135,9 +135,9 @@ class Columns(ObjectKind[t.Column]):
         if is_freed:
             # Another type would make the constraint anew, below that of a parent as well.
             yield from change_not_null(before, after, world)
-        is_altered_above = is_carried or _has_lasting_parent(before, after, world)
+        is_altered_above = is_carried or has_lasting_parent(before, after, world)
         if not is_altered_above and changes_type(before, after, world):
-            yield from _to_type(before, after, world)
+            yield from to_type(before, after, world)
         if before.expression != after.expression and not stops_generating:
             yield from _change_expression(before, after)
         yield from settings(before, after, world)
@@ -156,13 +156,6 @@ class Columns(ObjectKind[t.Column]):
             yield from change_not_null(before, after, world)
 
 
-def _to_type(before: t.Column, after: t.Column, world: World) -> Iterator[PlannedStatement]:
-    reborn = _reborn(before, world)
-    if reborn is not None and reborn.kind == "range":
-        yield _park(before)
-    yield _change_type(before, after, world)
-
-
 def _is_freed(before: t.Column, after: t.Column) -> bool:
     return before.not_null is not None and after.not_null is None and after.identity == ""
 
@@ -179,62 +172,6 @@ def uses(schema: Schema, composite: ObjectName) -> Iterator[ObjectName]:
                 yield from uses(schema, whole)
 
 
-def _children(schema: Schema, each: t.Column) -> Iterator[t.Column]:
-    """The columns of children that are merged with a table's."""
-    for user in schema.dependents.get(ObjectName("table", each.relation), ()):
-        if user.kind == "table" and each.relation in parents(schema, user.name):
-            found = schema.objects.get(ObjectName("column", f"{user.name}.{each.column}"))
-            if isinstance(found, t.Column):
-                yield found
-
-
-def _has_lasting_parent(before: t.Column, after: t.Column, world: World) -> bool:
-    """Whether a parent that stays one has the column: it need not be the first one any more."""
-    columns = (
-        ObjectName("column", f"{parent}.{after.column}")
-        for parent in parents(world.before, before.relation)
-        if world.keeps(after.relation, parent)
-    )
-    return any(
-        name in world.before.objects and name in world.after.objects and not world.is_new(name)
-        for name in columns
-    )
-
-
-def _outlives(each: t.Column, world: World) -> Iterator[t.Column]:
-    """The columns that children have inherited, and keep as their own."""
-    for child in _children(world.before, each):
-        stays = child.is_inherited and child.name in world.after.objects
-        if not stays or world.is_new(child.name):
-            continue
-        if world.carrier(child, world.before) == each.name:
-            yield child
-
-
-def _frees_below(each: t.Column, world: World) -> bool:
-    """Whether children keep the column and lose the NOT NULL that they have from here."""
-    if each.not_null is None or each.not_null.is_inherited_by_none or _is_in_key(each, world):
-        return False
-    for child in _children(world.before, each):
-        new = world.after.objects.get(child.name)
-        is_held = child.not_null is not None and not child.not_null.is_local
-        if is_held and isinstance(new, t.Column) and new.not_null is None:
-            return True
-    return False
-
-
-def _is_in_key(each: t.Column, world: World) -> bool:
-    users = (world.before.objects[name] for name in world.before.dependents.get(each.name, ()))
-    return any(isinstance(user, t.Constraint) and user.type == "p" for user in users)
-
-
-def _merged_below(each: t.Column, world: World) -> Iterator[ObjectName]:
-    """The columns of children with which a new one is merged: they need its type."""
-    for child in _children(world.after, each):
-        if child.name in world.before.objects and not world.is_new(child.name):
-            yield child.name
-
-
 def _alter_elsewhere(before: t.Column, after: t.Column, world: World) -> Iterator[PlannedStatement]:
     """Of a composite type, or of a materialized view."""
     if after.relation_kind == "m":
@@ -244,125 +181,6 @@ def _alter_elsewhere(before: t.Column, after: t.Column, world: World) -> Iterato
         collation = f" COLLATE {after.collation}" if after.collation is not None else ""
         if after.relation_kind == "c":
             yield alter(after, f"ALTER TYPE {after.relation} {words}{collation}")
-
-
-def changes_type(before: t.Column, after: t.Column, world: World) -> bool:
-    """Whether ALTER COLUMN TYPE is needed: for another type, or for one that is recreated."""
-    return (before.type, before.collation) != (after.type, after.collation) or _reborn(
-        before, world
-    ) is not None
-
-
-def clause(each: t.Column, default: t.Default | None, world: World) -> str:
-    """The column as CREATE TABLE and ADD COLUMN have it."""
-    words = [each.column, each.type]
-    if each.collation is not None:
-        words.append(f"COLLATE {each.collation}")
-    if each.compression:
-        words.append(f"COMPRESSION {_COMPRESSIONS[each.compression]}")
-    if each.generated:
-        stored = "STORED" if each.generated == "s" else "VIRTUAL"
-        words.append(f"GENERATED ALWAYS AS ({each.expression}) {stored}")
-    elif each.identity and not each.is_inherited:
-        # A partition gets that of its parent when it is attached, and must not have its own.
-        words.append(identity_clause(each))
-    elif default is not None:
-        words.append(f"DEFAULT {default.expression}")
-    if each.not_null is not None and each.not_null.is_validated:
-        words.append(not_null_clause(each, each.not_null, world))
-    return " ".join(words)
-
-
-def attribute(each: t.Column) -> str:
-    """The attribute as CREATE TYPE has it."""
-    collation = f" COLLATE {each.collation}" if each.collation is not None else ""
-    return f"{each.column} {each.type}{collation}"
-
-
-def inline_default(each: t.Column, world: World) -> t.Default | None:
-    """The default, if it can be given where the column is created."""
-    found = world.after.objects.get(ObjectName("default", each.name.name))
-    if not isinstance(found, t.Default) or world.comes_back(found, each.name, world.after):
-        return None
-    return found
-
-
-def settings(before: t.Column | None, after: t.Column, world: World) -> Iterator[PlannedStatement]:
-    """What does not fit into the column's definition, or not in every server version."""
-    later = partial(alter, after, slot=Slot.FINISH)
-    prefix = f"ALTER TABLE ONLY {after.relation} ALTER COLUMN {after.column}"
-    old_storage = before.storage if before is not None else after.default_storage
-    if before is not None and changes_type(before, after, world):
-        old_storage = after.default_storage
-    if after.storage != old_storage:
-        yield later(f"{prefix} SET STORAGE {STORAGES[after.storage]}")
-    if before is not None and after.compression != before.compression:
-        yield later(f"{prefix} SET COMPRESSION {_COMPRESSIONS[after.compression]}")
-    if after.statistics != (before.statistics if before is not None else None):
-        target = -1 if after.statistics is None else after.statistics
-        yield later(f"{prefix} SET STATISTICS {target}")
-    old = set(before.options) if before is not None else set()
-    gone = {each.partition("=")[0] for each in old} - {
-        each.partition("=")[0] for each in after.options
-    }
-    if gone:
-        yield later(f"{prefix} RESET ({', '.join(sorted(gone))})")
-    new = [each for each in after.options if each not in old]
-    if new:
-        yield later(f"{prefix} SET ({', '.join(new)})")
-    if before is None:
-        yield from not_null_comment(after, None)
-    missing = after.not_null is not None and not after.not_null.is_validated
-    if before is None and missing and after.not_null is not None:
-        name = name_clause(after, after.not_null, world)
-        yield later(f"ALTER TABLE {after.relation} ADD {name}NOT NULL {after.column} NOT VALID")
-
-
-def _reborn(column: t.Column, world: World) -> ObjectName | None:
-    for name in column.requires:
-        if name.kind in TYPE_KINDS and world.is_going(name):
-            return name
-    return None
-
-
-def _park(before: t.Column) -> PlannedStatement:
-    """As text, while its type does not exist."""
-    sql = f"ALTER TABLE {before.relation} ALTER COLUMN {before.column} TYPE text"
-    dimensions = "[]" if before.type.endswith("[]") else ""
-    step = alter(before, f"{sql}{dimensions} USING {before.column}::text{dimensions}")
-    return replace(step, is_early=True)
-
-
-def _change_type(before: t.Column, after: t.Column, world: World) -> PlannedStatement:
-    words = [f"ALTER TABLE {after.relation} ALTER COLUMN {after.column} TYPE {after.type}"]
-    if after.collation is not None:
-        words.append(f"COLLATE {after.collation}")
-    reborn = _reborn(before, world)
-    expression = None
-    if not after.generated:
-        if reborn is not None:
-            expression = through_text(after.column, before.type, after.type)
-        else:
-            expression = using(
-                after.column,
-                before.base_type,
-                after.base_type,
-                world.after.ways,
-                type_name=after.type,
-            )
-    if expression is not None:
-        words.append(f"USING {expression}")
-    types = (before.base_type, after.base_type, before.type, after.type)
-    is_lossy = reborn is None and not after.generated and may_lose(*types)
-    rewrites = reborn is not None or is_rewritten(*types)
-    return alter(
-        after,
-        " ".join(words),
-        destroys=f"values of {after.name.name} that do not fit {after.type} exactly are changed"
-        if is_lossy
-        else None,
-        note="all rows are rewritten while reads and writes are blocked" if rewrites else None,
-    )
 
 
 def _change_expression(before: t.Column, after: t.Column) -> Iterator[PlannedStatement]:

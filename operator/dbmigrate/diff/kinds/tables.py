@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dbmigrate.diff import tables as t
-from dbmigrate.diff.kinds.columns import clause, inline_default, settings
+from dbmigrate.diff.kinds.column_definition import clause, inline_default, settings
 from dbmigrate.diff.kinds.constraints import inline_clause, is_inline
 from dbmigrate.diff.kinds.indexes import mark_statements
 from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff import tables as t
-from dbmigrate.diff.kinds.columns import attribute
+from dbmigrate.diff.kinds.column_definition import attribute
 from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop, validate
 from dbmigrate.diff.names import last_part, unquoted, without_last
 from dbmigrate.diff.step import Mode, PlannedStatement, Slot

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff import tables as t
-from dbmigrate.diff.kinds.columns import settings
+from dbmigrate.diff.kinds.column_definition import settings
 from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop
 from dbmigrate.diff.kinds.options import change_options, with_clause
 from dbmigrate.diff.step import PlannedStatement

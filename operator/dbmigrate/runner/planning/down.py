@@ -83,9 +83,9 @@ def find_steps_down(
         return ()
     require_known(inputs, version)
     base = inputs.applied.base
+    if base is not None:
+        to = base if to is None else max(to, base)
     undone = [each for each in _undoable(inputs, version) if to is None or each > to]
-    undone = [each for each in undone if base is None or each > base]
-    to = base if to is None else to
     left = set(undone)
     steps = []
     for current in undone[:limit]:

@@ -312,6 +312,13 @@ def test_below_a_checkpoint_all_counts_as_applied_and_nothing_is_undone() -> Non
     assert one.value.reason is Reason.IRREVERSIBLE_MIGRATION
 
 
+def test_a_row_below_the_base_is_not_undone() -> None:
+    rows = (ran(1), ran(2), ran(3, Role.CHECKPOINT), ran(4), VIEWS)
+    here = staged(1, 2, 3, 4, checkpoints=(3,), rows=rows)
+    assert steps(plan_down(here, None, None)) == [(4, "down", 4, 3)]
+    assert steps(plan_down_to(here, 1, None)) == [(4, "down", 4, 3)]
+
+
 def test_the_base_of_a_history_needs_no_file() -> None:
     here = staged(7, rows=(ran(5, Role.CHECKPOINT), VIEWS))
     assert steps(plan_up(here, None, REJECT)) == [(7, "up", 5, 7)]
