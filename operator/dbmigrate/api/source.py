@@ -94,7 +94,7 @@ def parse_source(fields: Fields) -> Source:
         image = fields.section("image")
         return ImageSource(
             reference=image.text("reference", IMAGE),
-            path=_parse_path(image, "path"),
+            path=_parse_path(image),
             pull_policy=image.choice("pullPolicy", PullPolicy.ALWAYS)
             if image.has("pullPolicy")
             else None,
@@ -107,7 +107,7 @@ def parse_source(fields: Fields) -> Source:
 
 def parse_claim(fields: Fields) -> ClaimSource:
     """Read a claim and the directory on it. Raises SpecError."""
-    return ClaimSource(fields.text("claimName", OBJECT_NAME), _parse_path(fields, "path"))
+    return ClaimSource(fields.text("claimName", OBJECT_NAME), _parse_path(fields))
 
 
 def _parse_config_maps(fields: Fields) -> ConfigMapsSource:
@@ -137,9 +137,9 @@ def _parse_inline(fields: Fields) -> InlineSource:
     return InlineSource(files)
 
 
-def _parse_path(fields: Fields, name: str) -> str:
+def _parse_path(fields: Fields) -> str:
     """The path inside the volume, without a slash at its ends; empty for all of it."""
-    path = PurePosixPath("/" + (fields.optional_text(name, PATH) or ""))
+    path = PurePosixPath("/" + (fields.optional_text("path", PATH) or ""))
     if ".." in path.parts:
-        raise fields.error(name, "must not climb up with ..")
+        raise fields.error("path", "must not climb up with ..")
     return str(path).strip("/")

@@ -56,14 +56,9 @@ def find_squawk() -> str:
 
 
 def ask_squawk(
-    scripts: Sequence[LintedScript],
-    *,
-    server_version: int | None = None,
-    is_whole: bool = False,
+    scripts: Sequence[LintedScript], *, server_version: int | None = None
 ) -> Mapping[str, Sequence[Finding]]:
     """squawk's findings, by file. `server_version` is server_version_num; None: unknown.
-
-    With `is_whole` the findings that dbmigrate's rules report are included.
 
     Raises MigrationError (Internal) where squawk is missing or fails.
     """
@@ -76,7 +71,7 @@ def ask_squawk(
         for start in range(0, len(some), _AT_ONCE):
             chunk = some[start : start + _AT_ONCE]
             for script, said in _run([program, *flags, *version], chunk):
-                if is_whole or said["rule_name"] not in PASSED_OVER:
+                if said["rule_name"] not in PASSED_OVER:
                     found.setdefault(script.file, []).append(_read(script, said))
     return found
 

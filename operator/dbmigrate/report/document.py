@@ -229,7 +229,7 @@ def _cut_report(report: Report) -> Iterator[Report]:
     oldest steps, then with the error's texts halved."""
     fleet = report.fleet
     if fleet is not None:
-        for count in range(len(fleet.failures) - 1, -1, -1):
+        for count in reversed(range(len(fleet.failures))):
             report = replace(report, fleet=replace(fleet, failures=fleet.failures[:count]))
             yield report
     if report.drift is not None:
@@ -272,7 +272,7 @@ def _cut_drift(drift: ReportedDrift) -> Iterator[ReportedDrift]:
             ),
         )
     shown = tuple(replace(each, details=None) for each in shown)
-    for count in range(len(shown) - 1, -1, -1):
+    for count in reversed(range(len(shown))):
         yield replace(drift, differences=shown[:count])
 
 

@@ -147,7 +147,7 @@ def _refused(
     tokens: TokenPasswords | None,
 ) -> MigrationError:
     from dbmigrate.postgres.connection.refusal import LOCAL_FILE, NOT_THE_ONE, explain
-    from dbmigrate.postgres.connection.settings import has_setting
+    from dbmigrate.postgres.connection.settings import find_settings
 
     # Without our own defaults, which are no secrets and would be taken out of the text.
     given = {k: v for k, v in conninfo.items() if k not in DEFAULTS or k in target.conninfo}
@@ -179,7 +179,9 @@ def _refused(
             "no host satisfies target_session_attrs: name the primary as well, or wait until a"
             " host becomes the primary"
         )
-    if reason is Reason.AUTHENTICATION_FAILED and has_setting(target.conninfo, os.environ, "role"):
+    if reason is Reason.AUTHENTICATION_FAILED and find_settings(
+        target.conninfo, os.environ, "role"
+    ):
         hint = (
             f"{hint}; and the role that the run acts as (-role, or role= in the URL): it must"
             " exist, and the user must be its member (GRANT ROLE TO USER)"

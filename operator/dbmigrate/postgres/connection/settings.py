@@ -32,11 +32,6 @@ def add_setting(
     return {**conninfo, "options": f"{given} {setting}" if given else setting}
 
 
-def has_setting(conninfo: Mapping[str, str], environ: Mapping[str, str], name: str) -> bool:
-    """Whether the connection sets that parameter."""
-    return bool(find_settings(conninfo, environ, name))
-
-
 def find_settings(
     conninfo: Mapping[str, str], environ: Mapping[str, str], name: str
 ) -> Sequence[str]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbmigrate.postgres.connection.settings import add_setting, has_setting, without_setting
+from dbmigrate.postgres.connection.settings import add_setting, find_settings, without_setting
 
 pytestmark = pytest.mark.quick
 
@@ -40,9 +40,9 @@ def test_what_is_added_is_found_and_taken_out(settings: list[tuple[str, str]], v
     for name, each in settings:
         conninfo = add_setting(conninfo, {}, name, each)
     added = add_setting(conninfo, {}, "role", value)
-    assert has_setting(added, {}, "role")
+    assert find_settings(added, {}, "role")
     left = {"options": without_setting(added["options"], "role")}
-    assert not has_setting(left, {}, "role")
+    assert not find_settings(left, {}, "role")
     others: dict[str, str] = {}
     for name, each in settings:
         if name != "role":

@@ -69,7 +69,7 @@ def test_a_lane_runs_no_more_at_a_time_than_its_limit() -> None:
         with lock:
             running[lane] += 1
             most[lane] = max(most[lane], running[lane])
-        together.wait(10)  # both lanes are at work at one time
+        together.wait(60)  # both lanes are at work at one time
         with lock:
             running[lane] -= 1
 

@@ -39,6 +39,11 @@ _SHAPE = MappingProxyType(
     }
 )
 _LONGEST_SCRIPT = 1000
+_ELAPSED = (
+    "(1000 * pg_catalog.date_part('epoch',"
+    " pg_catalog.clock_timestamp() - pg_catalog.now()))::pg_catalog.int4"
+)
+"""Milliseconds since the transaction began."""
 
 
 class FlywayTable:
@@ -147,7 +152,7 @@ class FlywayTable:
         """Those of any row. A step that runs in the same transaction began when that did."""
         row = entry if isinstance(entry, FlywayRow) else FlywayRow(entry.version, entry.text)
         version = None if row.role is Role.REPEATABLE else row.text
-        elapsed = elapsed_sql("pg_catalog.now()") if row.is_step else "0"
+        elapsed = _ELAPSED if row.is_step else "0"
         return (
             f"{row.rank}, {literal(version)}, {literal(shorten(row.description))},"
             f" {literal(row.kind)}, {literal(_cut(row.path))}, {literal(row.checksum)},"
@@ -172,14 +177,6 @@ def java_hash(text: str) -> int:
     for high, low in zip(data[::2], data[1::2], strict=True):
         value = (31 * value + (high << 8 | low)) & 0xFFFFFFFF
     return value - (1 << 32) if value >= 1 << 31 else value
-
-
-def elapsed_sql(start: str) -> str:
-    """Milliseconds since then."""
-    return (
-        "(1000 * pg_catalog.date_part('epoch',"
-        f" pg_catalog.clock_timestamp() - {start}))::pg_catalog.int4"
-    )
 
 
 def _read(row: Row) -> FlywayRow:

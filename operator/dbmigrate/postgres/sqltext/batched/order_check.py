@@ -36,7 +36,7 @@ def check_order(
     that of `:batch_size`. Raises MigrationError (SourceInvalid), with the place.
     """
     level = limited_level(found, size_at)
-    if not any(token.text in _LIMITS for token in level) and _has_pair(found, "ORDER", "BY"):
+    if not any(token.text in _LIMITS for token in level) and _has_clause(found, "ORDER"):
         return  # the rows are limited in another way, which the author has to check
     order = _find_order(level)
     if order is None:
@@ -115,7 +115,7 @@ def check_returned(sql: bytes, file: str, main: Sequence[Token], keys: int) -> N
 def shares_places(found: Sequence[Token], main: Token, size_at: int) -> bool:
     """Whether several rows may have one cursor position: a group, or several rows of a join."""
     level = limited_level(found, size_at)
-    is_grouped = any(t.text == "DISTINCT" for t in level) or _has_pair(level, "GROUP", "BY")
+    is_grouped = any(t.text == "DISTINCT" for t in level) or _has_clause(level, "GROUP")
     return is_grouped or main.text in ("INSERT", "MERGE")
 
 
@@ -266,5 +266,5 @@ def _split(found: Sequence[Token]) -> Iterator[list[Token]]:
         yield part
 
 
-def _has_pair(found: Sequence[Token], first: str, second: str) -> bool:
-    return any((a.text, b.text) == (first, second) for a, b in pairwise(found))
+def _has_clause(found: Sequence[Token], first: str) -> bool:
+    return any((a.text, b.text) == (first, "BY") for a, b in pairwise(found))
