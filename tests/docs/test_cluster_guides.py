@@ -52,6 +52,7 @@ ELSEWHERE = {
 """The beginning of each other command of an `sh` block, and what runs its like."""
 NOT_RUN = (
     "docker build ",
+    "cosign ",
     "aws ",
     "az ",
     "gcloud ",
@@ -60,7 +61,8 @@ NOT_RUN = (
     "kubectl -n shop annotate ",
     "kubectl -n shop create configmap ",
 )
-"""For what the reader alone has: a mirror, a cloud provider's account and files, a Vault server."""
+"""For what the reader alone has: a mirror, a release, a cloud account and its files, a Vault
+server."""
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)

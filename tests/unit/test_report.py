@@ -247,6 +247,20 @@ def test_of_a_drifts_differences_as_many_are_kept_as_fit() -> None:
         assert Report.from_json(replace(REPORT, drift=drift).to_json(limit)) == fits
 
 
+def test_a_secret_is_hidden_in_every_text_of_the_error() -> None:
+    def error(*texts: str) -> ReportError:
+        message, excerpt, detail, hint = texts
+        return ReportError(
+            Reason.DIRTY, message, file="1.sql", excerpt=excerpt, detail=detail, hint=hint
+        )
+
+    hidden = replace(REPORT, error=error(*"mxdh")).hiding(lambda text: f"<{text}>")
+    assert hidden == replace(REPORT, error=error("<m>", "<x>", "<d>", "<h>"))
+    assert REPORT.hiding(lambda text: f"<{text}>") == REPORT
+    bare = replace(REPORT, error=ReportError(Reason.DIRTY, "m"))
+    assert bare.hiding(str.upper).error == ReportError(Reason.DIRTY, "M")
+
+
 def test_what_a_report_leaves_out_says_nothing() -> None:
     modules = (document_module, drift_module, fleet_module, preparation_module)
     kinds = {each for module in modules for each in vars(module).values() if is_dataclass(each)}

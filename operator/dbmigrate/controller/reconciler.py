@@ -67,6 +67,9 @@ from dbmigrate.report import Reason
 
 log = logging.getLogger(__name__)
 
+READS = 5
+"""How often Jobs and Pods are listed when they change meanwhile."""
+
 
 class Reconciler:
     """Reconciles one resource at a time, as often as it is woken."""
@@ -164,11 +167,7 @@ class Reconciler:
         """The resource with all that belongs to it; `fresh`: read from the API server now."""
         identity = migration.identity
         if fresh:
-            jobs = await self._reads.list_jobs(identity.namespace, identity.uid)
-            pods = await self._reads.list_pods(identity.namespace, identity.uid)
-            self._observed.replace_runs(
-                identity.uid, read_all(parse_run, jobs), read_all(parse_pod, pods)
-            )
+            await self._read_runs(identity)
         runs = self._observed.find_runs(identity.uid)
         known = self._observed.find_pods(identity.uid)
         return ResourceView(
@@ -185,6 +184,20 @@ class Reconciler:
             ordered_at=self._ordered.get((identity.namespace, identity.name)),
             actions=self._observed.find_actions((identity.namespace, identity.name)),
         )
+
+    async def _read_runs(self, identity: Identity) -> None:
+        """List the Jobs and Pods. An event that comes meanwhile may be newer than the answer, and
+        is shown once: then they are listed again. Raises Conflict where that does not end."""
+        for _ in range(READS):
+            self._observed.begin_read(identity.uid)
+            jobs = await self._reads.list_jobs(identity.namespace, identity.uid)
+            pods = await self._reads.list_pods(identity.namespace, identity.uid)
+            if not self._observed.has_moved(identity.uid):
+                self._observed.replace_runs(
+                    identity.uid, read_all(parse_run, jobs), read_all(parse_pod, pods)
+                )
+                return
+        raise Conflict("its Jobs or Pods change while they are listed")
 
     def _find_template(
         self, migration: MigrationResource, runs: Iterable[JobRun], pods: Iterable[Pod]

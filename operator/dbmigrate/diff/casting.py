@@ -61,7 +61,7 @@ def may_lose(before: str, after: str, before_full: str, after_full: str) -> bool
     if before in ("bigint", "integer", "smallint") and after in ("bigint", "integer", "smallint"):
         return False
     if after in _WIDER.get(before, ()):
-        return after == "numeric" and _digits(after_full) < 0
+        return _digits(after_full) < 0
     return after != "text"
 
 

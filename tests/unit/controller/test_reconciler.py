@@ -9,6 +9,7 @@ import pytest
 
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
 from dbmigrate.api.fields import Document
+from dbmigrate.api.names import UID_LABEL
 from dbmigrate.api.status import parse_status
 from dbmigrate.controller import reconciler as subject
 from dbmigrate.controller.cluster import Cluster, Refused
@@ -186,3 +187,27 @@ def test_of_one_that_takes_no_status_at_all_an_event_tells_once(
     assert reason == "InvalidSpec"
     assert message.startswith(problem)
     assert sum(problem in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_job_that_goes_while_it_is_listed_does_not_come_back() -> None:
+    """The stream shows its end once, and perhaps before an answer in which it was still there."""
+    run = make_run(make_migration())
+    observed = Observed()
+    asked: list[int] = []
+
+    class Cut(Store):
+        async def list_jobs(self, *_: Any) -> list[Document]:
+            asked.append(len(asked))
+            return [{"metadata": {"labels": {UID_LABEL: UID}}}] if len(asked) == 1 else []
+
+        async def list_pods(self, *_: Any) -> list[Document]:
+            if len(asked) == 1:
+                observed.forget_run(run)
+            return []
+
+    reconciler = make(Cut())
+    reconciler._observed = observed
+    observed.see_run(run)
+    asyncio.run(reconciler._read_runs(make_migration().identity))
+    assert len(asked) == 2
+    assert observed.find_runs(UID) == ()

@@ -62,6 +62,8 @@ class Observed:
         self._keys: dict[str, Key] = {}
         self._shown: dict[str, tuple[str, int]] = {}
         """By uid, the newest version that a list or the stream has shown, and its generation."""
+        self._moved: set[str] = set()
+        """The uids of which a Job or a Pod has been shown since `begin_read`."""
         self._runs: dict[str, dict[str, JobRun]] = defaultdict(dict)
         self._pods: dict[str, dict[str, Pod]] = defaultdict(dict)
         self._config_maps: dict[Key, ConfigMapFiles] = {}
@@ -143,6 +145,7 @@ class Observed:
         if uid is not None:
             self._keys.pop(uid, None)
             self._shown.pop(uid, None)
+            self._moved.discard(uid)
             self._runs.pop(uid, None)
             self._pods.pop(uid, None)
         body = self._bodies.get(key)
@@ -230,14 +233,24 @@ class Observed:
 
     # Jobs and Pods
 
+    def begin_read(self, uid: str) -> None:
+        """The Jobs and Pods of a resource are about to be listed."""
+        self._moved.discard(uid)
+
+    def has_moved(self, uid: str) -> bool:
+        """Whether an event of them has come since: the lists may be older than what is known."""
+        return uid in self._moved
+
     def see_run(self, run: JobRun) -> bool:
         """A Job of the operator has been created or changed. Returns whether the run has."""
+        self._moved.add(run.migration_uid)
         is_news = self._runs[run.migration_uid].get(run.name) != run
         self._runs[run.migration_uid][run.name] = run
         return is_news
 
     def forget_run(self, run: JobRun) -> None:
         """The Job is gone, and what was kept of its Pods with it."""
+        self._moved.add(run.migration_uid)
         known = self._runs.get(run.migration_uid, {})
         if run.name in known and known[run.name].uid == run.uid:
             del known[run.name]
@@ -251,6 +264,7 @@ class Observed:
 
         Returns whether anything of it was unknown.
         """
+        self._moved.add(pod.migration_uid)
         pods = self._pods[pod.migration_uid]
         is_news = pods.get(pod.name) != pod
         if pod.is_gone and pod.job not in self._runs.get(pod.migration_uid, {}):
