@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
-from dbmigrate.postgres.history.log.notes import NoteKind, find_hold, find_order
+from dbmigrate.postgres.history.log.notes import NoteKind, Owner, find_hold, find_order
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import Plan
@@ -28,14 +29,17 @@ def admit(run: Run) -> None:
 
 def require_owner(run: Run) -> None:
     """Raise MigrationError (DatabaseConflict) if another owner migrates the database."""
-    options, database = run.request.options, run.database
-    found = database.owner
+    require_owner_of(run, run.database.history, run.database.owner)
+
+
+def require_owner_of(run: Run, history: History, found: Owner | None) -> None:
+    """The same for any history in the database, and the owner that its log names."""
+    options = run.request.options
     if options.owner is None or found is None:
         return
     taken = options.take_over
     if options.owner.is_same_as(found) or (taken is not None and taken.name == found.name):
         return
-    history = database.history
     raise MigrationError(
         Reason.DATABASE_CONFLICT,
         f"{history.schema}.{history.table} is migrated by {found.name}, and this run is for"
@@ -153,16 +157,22 @@ def require_new_order(run: Run) -> None:
     )
 
 
-def is_order_unnoted(run: Run) -> bool:
-    """Whether the run is for an order that the log does not have as carried out."""
-    order = run.request.options.order_id
-    return order is not None and find_order(run.database.notes, order) is None
+def has_to_note(run: Run) -> bool:
+    """Whether the run notes something even if it does nothing: an order that the log does not have
+    as carried out, or another owner."""
+    options, database = run.request.options, run.database
+    order, owner = options.order_id, database.owner
+    if order is not None and find_order(database.notes, order) is None:
+        return True
+    return options.take_over is not None and owner is not None and owner != options.owner
 
 
-def note_order(run: Run) -> None:
-    """Note that the run's order has been carried out. A role that may not write the log notes
-    nothing."""
+def note_end(run: Run) -> None:
+    """Note that the run's order has been carried out, and the owner that takes another one's place,
+    which may have had nothing else to do. A role that may not write the log notes nothing."""
     order, database = run.request.options.order_id, run.database
+    if run.request.options.take_over is not None:
+        claim(run)
     if order is None:
         return
     from dbmigrate.runner.history_writing import note, prepare_to_write

@@ -26,7 +26,7 @@ from dbmigrate.postgres.connection.errors import (
 from dbmigrate.postgres.history.log.notes import find_restore
 from dbmigrate.report import Outcome, Reason, Report
 from dbmigrate.report.bounds import FILE_LIMIT
-from dbmigrate.runner.ownership import admit, note_order
+from dbmigrate.runner.ownership import admit, note_end
 from dbmigrate.runner.planning.up import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
@@ -65,7 +65,7 @@ def perform(
                 admit(run)
             value = work(run)
             if run.is_locked:
-                note_order(run)
+                note_end(run)
         except Exception as raised:
             error = as_error(raised, f"running {request.command}")
             state = _state_after(run)

@@ -177,13 +177,19 @@ def is_harmless(default: str | None) -> bool:
     return default is None or _HARMLESS_DEFAULT.fullmatch(default) is not None
 
 
+_ANOTHER_TABLE = (
+    "-history-table, or x-migrations-table in the URL, and then, before any other command,"
+    " `dbmigrate baseline V` with the version that the database has"
+)
+
+
 def require_table(relation: Relation, schema: str) -> None:
     """Raise MigrationError (ForeignHistory) for anything but a plain table."""
     if relation.kind != "r":
         kind = _KINDS.get(relation.kind, "not a table")
         raise _refused(
             f"{schema}.{relation.name} is {kind}: it can't hold the history",
-            hint="name another table: -history-table, or x-migrations-table in the URL",
+            hint=f"name another table: {_ANOTHER_TABLE}",
         )
 
 
@@ -208,8 +214,7 @@ def require_safe(relation: Relation, schema: str, owner: str | None) -> None:
         raise _refused(
             f"{name} has {_article(kind)} {which}: the history is a plain table, in which nothing"
             " runs when it is read or written",
-            hint=f"drop the {kind} {which}, or give dbmigrate a history table of its own"
-            " (x-migrations-table in the URL, or -history-table)",
+            hint=f"drop the {kind} {which}, or name another table: {_ANOTHER_TABLE}",
         )
 
 

@@ -59,7 +59,8 @@ def drop(request: Request, *, cascade: bool = False) -> Result[None]:
             names = _shorten([name or "" for (name,) in entailed])
             run.request.observer.notice(Notice("WARNING", f"also dropped: {names}"))
 
-    return perform(request, work, with_log=False)
+    # The log is read for the owner alone.
+    return perform(request, work, with_log=request.options.owner is not None)
 
 
 def _refused(names: str) -> MigrationError:

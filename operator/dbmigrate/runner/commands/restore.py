@@ -79,7 +79,8 @@ def restore(request: Request, order: RestoreOrder) -> Result[Backup]:
         _note(run, file.name)
         return run.backup
 
-    return perform(request, work, with_log=False)
+    # The log is read for the owner alone.
+    return perform(request, work, with_log=request.options.owner is not None)
 
 
 def _warn_of_others(run: Run, contents: BackupContents) -> None:

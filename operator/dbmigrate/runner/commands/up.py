@@ -8,7 +8,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.resume import resume
-from dbmigrate.runner.ownership import admit, is_order_unnoted
+from dbmigrate.runner.ownership import admit, has_to_note
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.plan import Plan, PlanInputs
@@ -67,7 +67,7 @@ def has_nothing_to_do(run: Run, plan: Callable[[PlanInputs, OutOfOrder], Plan]) 
     """Whether a run of that plan would change nothing and has nothing to complain of, as far as is
     known without the locks."""
     found = run.database.found
-    if is_order_unnoted(run):
+    if has_to_note(run):
         return False
     if found.dirty or found.stored is None or run.database.successor is not None:
         return False

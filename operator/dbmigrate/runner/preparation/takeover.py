@@ -15,7 +15,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history.advisory_locks import wait_for_lock
-from dbmigrate.postgres.history.foreign.formats import taken_over_by, version_of
+from dbmigrate.postgres.history.foreign.formats import owner_of, taken_over_by, version_of
 from dbmigrate.postgres.history.foreign.succession import name_in_notes
 from dbmigrate.postgres.history.log.notes import NoteKind, Successor
 from dbmigrate.postgres.history.log.rows import NewLogRow, insert_log_sql
@@ -23,6 +23,7 @@ from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.history.tables import create_sql, look
 from dbmigrate.runner.history_writing import new_note, note_for
 from dbmigrate.runner.observer import Notice
+from dbmigrate.runner.ownership import require_owner_of
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
@@ -31,8 +32,9 @@ def take_over(run: Run, adopted: Iterable[History] = ()) -> tuple[NewLogRow, ...
     """Mark the histories of other formats, and those that are adopted. The notes for the log of
     this one, which names them.
 
-    Raises MigrationError (LockTimeout) while another run is at work in one of them. One that can't
-    be marked is reported: the old tool's tables may belong to another role.
+    Raises MigrationError: DatabaseConflict where another owner migrates one of them, LockTimeout
+    while another run is at work in it. One that can't be marked is reported: the old tool's tables
+    may belong to another role.
     """
     database, name = run.database, name_in_notes(run.database.history)
     session, history = database.session, database.history
@@ -44,7 +46,9 @@ def take_over(run: Run, adopted: Iterable[History] = ()) -> tuple[NewLogRow, ...
             run.request.observer.notice(Notice("WARNING", text))
     newest = {row.name: row.direction for row in database.notes}
     notes = []
-    for other in {each.name: each for each in (*others, *adopted)}.values():
+    replaced = {each.name: each for each in (*others, *adopted)}.values()
+    _require_owner(run, replaced)
+    for other in replaced:
         try:
             version = version_of(session, other)
             is_marked = taken_over_by(session, other) == name
@@ -60,6 +64,19 @@ def take_over(run: Run, adopted: Iterable[History] = ()) -> tuple[NewLogRow, ...
             note = new_note(database, NoteKind.SUCCESSION, name_in_notes(other))
             notes.append(replace(note, checksum=str(version)))
     return tuple(notes)
+
+
+def _require_owner(run: Run, replaced: Iterable[History]) -> None:
+    if run.request.options.owner is None:
+        return
+    session = run.database.session
+    for other in replaced:
+        try:
+            found = owner_of(session, other)
+        except (MigrationError, ServerFailure):
+            session.roll_back()
+            continue  # no run can continue with it either
+        require_owner_of(run, other, found)
 
 
 def count_beside(run: Run, successor: Successor) -> None:

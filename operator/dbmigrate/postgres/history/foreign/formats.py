@@ -17,7 +17,7 @@ from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, HistoryKind, Hist
 from dbmigrate.postgres.history.changed_columns import ColumnsChanged
 from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.log.lost_rows import was_emptied
-from dbmigrate.postgres.history.log.notes import NOTED, NoteKind
+from dbmigrate.postgres.history.log.notes import NOTED, NoteKind, Owner
 from dbmigrate.postgres.history.log.rows import read_identity_sql
 from dbmigrate.postgres.history.log_shape import had_rows_comment, is_log_sql
 from dbmigrate.postgres.history.relations import LOG_SUFFIX, History, log_name
@@ -200,6 +200,20 @@ def taken_over_by(session: Session, history: History) -> str:
         )
     )
     return (rows[0][0] or "") if rows else ""
+
+
+def owner_of(session: Session, history: History) -> Owner | None:
+    """Who migrates the database by its log, or by the comment on an emptied one; None: unknown."""
+    if not history.knows_log:
+        return None
+    *_, rows = session.query(
+        history.guarded_reading(
+            f"SELECT name FROM {history.log_table} WHERE outcome = '{NOTED}'"
+            f" AND direction = '{NoteKind.OWNER}' ORDER BY id DESC LIMIT 1"
+        )
+    )
+    name = (rows[0][0] if rows else None) or history.log_shape.owner
+    return Owner.parse(name) if name else None
 
 
 def succeeded_by(session: Session, history: History) -> frozenset[str]:
