@@ -387,7 +387,7 @@ def test_a_table_that_somebody_makes_before_we_do_is_not_used(
         database.execute(f"{FUNCTIONS}; SET ROLE {stranger}; {TRAPS['trigger']}")
         return original(history)
 
-    monkeypatch.setattr("dbmigrate.runner.database.create_sql", create_sql)
+    monkeypatch.setattr("dbmigrate.postgres.history.tables.create_sql", create_sql)
     since = len(database.server.log)
     result = up(request(database, tables(1)))
     assert result.error is not None
