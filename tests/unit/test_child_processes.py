@@ -149,11 +149,10 @@ def test_what_runs_code_of_others_cannot_read_our_environment(child: str, is_see
         pytest.skip("there is no Python that every user may run")
     with tempfile.TemporaryDirectory() as directory:
         package = Path(directory) / "dbmigrate"
-        package.mkdir()
-        for module in PACKAGE.glob("*.py"):
-            shutil.copy(module, package)
-        for place in (package.parent, package):
+        shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+        for place in (package.parent, *(each for each in package.rglob("*") if each.is_dir())):
             place.chmod(0o755)
+        package.chmod(0o755)
         done = subprocess.run(
             [python, "-c", READ, child],
             env={"PATH": os.environ["PATH"], "PGPASSWORD": "canary"},

@@ -56,9 +56,15 @@ def find_squawk() -> str:
 
 
 def ask_squawk(
-    scripts: Sequence[LintedScript], *, server_version: int | None = None
+    scripts: Sequence[LintedScript],
+    *,
+    server_version: int | None = None,
+    is_whole: bool = False,
 ) -> Mapping[str, Sequence[Finding]]:
     """squawk's findings, by file. `server_version` is server_version_num; None: unknown.
+
+    With `is_whole` the findings that dbmigrate's rules report are included, for the page that
+    compares both.
 
     Raises MigrationError (Internal) where squawk is missing or fails.
     """
@@ -71,7 +77,7 @@ def ask_squawk(
         for start in range(0, len(some), _AT_ONCE):
             chunk = some[start : start + _AT_ONCE]
             for script, said in _run([program, *flags, *version], chunk):
-                if said["rule_name"] not in PASSED_OVER:
+                if is_whole or said["rule_name"] not in PASSED_OVER:
                     found.setdefault(script.file, []).append(_read(script, said))
     return found
 
