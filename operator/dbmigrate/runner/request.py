@@ -91,6 +91,16 @@ class Options:
     rehearsal_server: ConnectionTarget | None = None
     """A scratch server on which the pending steps are rehearsed first; None: no rehearsal."""
 
+    def on_scratch(self) -> Options:
+        """Those of a run of the same files on a scratch database: the limits alone."""
+        return Options(
+            lock_timeout=self.lock_timeout,
+            statement_lock_timeout_ms=self.statement_lock_timeout_ms,
+            statement_timeout_ms=self.statement_timeout_ms,
+            out_of_order=OutOfOrder.IGNORE,
+            who=self.who,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

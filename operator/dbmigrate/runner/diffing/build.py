@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from dbmigrate.child_process import PASSED_ON, Child, Until, run
 from dbmigrate.errors import MigrationError, cause_of
-from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, ConnectionTarget
 from dbmigrate.postgres.pg_tools import find_program
 from dbmigrate.report import Reason
@@ -25,7 +24,7 @@ from dbmigrate.runner.diffing.schema_scripts import (
     run_scripts,
 )
 from dbmigrate.runner.observer import SILENT
-from dbmigrate.runner.request import Options, Request
+from dbmigrate.runner.request import Request
 from dbmigrate.runner.scratch.database import ScratchSpace, open_session
 from dbmigrate.runner.scratch.schema_dump import dump_schema
 from dbmigrate.runner.stop import Stop
@@ -40,13 +39,7 @@ _SHOWN = 2000
 
 def request_on(scratch: ConnectionTarget, request: Request, source: Source) -> Request:
     """The same request, for migrations on a scratch database, without an observer."""
-    options = Options(
-        lock_timeout=request.options.lock_timeout,
-        statement_lock_timeout_ms=request.options.statement_lock_timeout_ms,
-        statement_timeout_ms=request.options.statement_timeout_ms,
-        out_of_order=OutOfOrder.IGNORE,
-        who=request.options.who,
-    )
+    options = request.options.on_scratch()
     return replace(request, target=scratch, source=source, options=options, observer=SILENT)
 
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.schema.catalog import compare
@@ -25,7 +24,7 @@ from dbmigrate.runner.perform import as_error
 from dbmigrate.runner.planning.plan import Plan
 from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.rehearsal.relations import find_rewritten, read_relations
-from dbmigrate.runner.request import Options, Request
+from dbmigrate.runner.request import Request
 from dbmigrate.runner.run import Run
 from dbmigrate.runner.steps import run_steps
 from dbmigrate.sources.migration import Direction, Script
@@ -49,13 +48,7 @@ def open_stage(
 ) -> Iterator[Stage]:
     """A rehearsal on this scratch database. `observer` receives the steps; None: the request's
     own. Raises MigrationError, ServerFailure, ConnectionBroken."""
-    options = Options(
-        lock_timeout=request.options.lock_timeout,
-        statement_lock_timeout_ms=request.options.statement_lock_timeout_ms,
-        statement_timeout_ms=request.options.statement_timeout_ms,
-        out_of_order=OutOfOrder.IGNORE,
-        who=request.options.who,
-    )
+    options = request.options.on_scratch()
     observers = observer or request.observer
     playing = replace(request, target=scratch, options=options, observer=observers)
     run = Run(playing, is_locked=True, with_log=True)
