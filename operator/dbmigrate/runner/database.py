@@ -442,15 +442,22 @@ class Database:
             if not self.found.dirty or self.history.has_batches_table:
                 return
         if taken[0][0] != "t":
-            wait_for_lock(
-                self.session,
-                self._ids(),
-                timeout=self.request.options.lock_timeout,
-                should_stop=lambda: self.request.stop.is_requested,
-                on_wait=self.request.observer.waiting_for_lock,
-            )
+            self.wait_for(self._ids())
         # Another run may have created the tables before this one had the lock.
         self.look_again()
+
+    def wait_for(self, ids: tuple[int, ...]) -> None:
+        """Take these locks, by the limit of the run and until it is stopped.
+
+        Raises MigrationError: LockTimeout, Interrupted.
+        """
+        wait_for_lock(
+            self.session,
+            ids,
+            timeout=self.request.options.lock_timeout,
+            should_stop=lambda: self.request.stop.is_requested,
+            on_wait=self.request.observer.waiting_for_lock,
+        )
 
     @property
     def held_locks(self) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
-from dbmigrate.postgres.history.advisory_locks import lock_ids, wait_for_lock
+from dbmigrate.postgres.history.advisory_locks import lock_ids
 from dbmigrate.postgres.history.foreign.hidden import require_no_other
 from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.relations import History
@@ -67,13 +67,7 @@ def adopt(
         database = run.database
         other = _look(database.session, into)
         ids = lock_ids(other.schema, other.table, database.name, request.target.url_database)
-        wait_for_lock(
-            database.session,
-            ids,
-            timeout=request.options.lock_timeout,
-            should_stop=lambda: request.stop.is_requested,
-            on_wait=request.observer.waiting_for_lock,
-        )
+        database.wait_for(ids)
         if _examine(run, into, numbers) != expected:
             raise MigrationError(
                 Reason.LOCK_TIMEOUT, "the history was changed by another session: run it again"

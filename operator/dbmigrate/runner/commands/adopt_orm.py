@@ -15,7 +15,6 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.policies import ChangedFiles
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.target import HistoryTable
-from dbmigrate.postgres.history.advisory_locks import wait_for_lock
 from dbmigrate.postgres.history.orm_history import Orm, OrmHistory, PrismaMigration
 from dbmigrate.postgres.history.orm_table import OrmTable, find_table
 from dbmigrate.report import Reason
@@ -78,13 +77,7 @@ def adopt_orm(request: Request, order: OrmOrder, expected: OrmAdoption) -> Resul
         table = _find(run, order)
         ids = table.lock_ids(run.database.name)
         if ids:
-            wait_for_lock(
-                run.database.session,
-                ids,
-                timeout=request.options.lock_timeout,
-                should_stop=lambda: request.stop.is_requested,
-                on_wait=request.observer.waiting_for_lock,
-            )
+            run.database.wait_for(ids)
         if table.read(run.database.session) != expected.history:
             raise _changed("the history")
         run.target = expected.version

@@ -15,7 +15,6 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.backup_contents import BackupContents
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.session import Session
-from dbmigrate.postgres.history.advisory_locks import wait_for_lock
 from dbmigrate.postgres.history.emptiness import has_only_history
 from dbmigrate.postgres.history.foreign.formats import find_all, succeeded_by, version_of
 from dbmigrate.postgres.history.foreign.succession import name_in_notes
@@ -64,13 +63,7 @@ def find_newer(run: Run, contents: BackupContents, *, keeps: bool) -> NewerHisto
         tuple((each.schema, name) for each in going for name in _missing(each, contents))
     )
     for each in going:
-        wait_for_lock(
-            session,
-            run.database.ids_of(each),
-            timeout=run.request.options.lock_timeout,
-            should_stop=lambda: run.request.stop.is_requested,
-            on_wait=run.request.observer.waiting_for_lock,
-        )
+        run.database.wait_for(run.database.ids_of(each))
     if newer.dropped:
         _try(run, newer)
     return newer

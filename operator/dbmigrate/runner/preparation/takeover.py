@@ -14,7 +14,6 @@ from dataclasses import replace
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.target import HistoryTable
-from dbmigrate.postgres.history.advisory_locks import wait_for_lock
 from dbmigrate.postgres.history.foreign.formats import owner_of, taken_over_by, version_of
 from dbmigrate.postgres.history.foreign.succession import name_in_notes
 from dbmigrate.postgres.history.log.notes import NoteKind, Successor
@@ -58,7 +57,7 @@ def take_over(run: Run, adopted: Iterable[History] = ()) -> tuple[NewLogRow, ...
         if version is None:
             continue
         if not is_marked:
-            _lock(run, other)
+            database.wait_for(database.ids_of(other))  # a run there would go on after the mark
             _mark(run, other, version)
         if newest.get(name_in_notes(other)) != NoteKind.SUCCESSION:
             note = new_note(database, NoteKind.SUCCESSION, name_in_notes(other))
@@ -92,17 +91,6 @@ def count_beside(run: Run, successor: Successor) -> None:
                 database.on_history(sql)
             except ServerFailure:
                 database.session.roll_back()
-
-
-def _lock(run: Run, other: History) -> None:
-    """An active run there would continue after the mark."""
-    wait_for_lock(
-        run.database.session,
-        run.database.ids_of(other),
-        timeout=run.request.options.lock_timeout,
-        should_stop=lambda: run.request.stop.is_requested,
-        on_wait=run.request.observer.waiting_for_lock,
-    )
 
 
 def _mark(run: Run, other: History, version: Version | None) -> None:
