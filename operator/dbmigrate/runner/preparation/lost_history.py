@@ -157,8 +157,8 @@ def _begun_since(run: Run, time: str | None) -> MigrationError | None:
     session, history = run.database.session, run.database.history
     if history.has_own_name or time is None:
         return None
-    for other in run.database.others.all:
-        if other.has_own_name or not has_begun_since(session, other, time):
+    for other in run.database.others.named:
+        if not has_begun_since(session, other, time):
             continue
         remains = _remains(session, other)
         if not remains:
@@ -216,8 +216,7 @@ def _other_format(run: Run) -> MigrationError | None:
     session, history = run.database.session, run.database.history
     if history.has_own_name:
         return None
-    named = (each for each in run.database.others.all if not each.has_own_name)
-    found = [(each, _remains(session, each)) for each in named]
+    found = [(each, _remains(session, each)) for each in run.database.others.named]
     found = [(each, remains) for each, remains in found if remains]
     if any(each.schema != history.schema for each, _ in found) and is_fresh(run):
         found = [(each, remains) for each, remains in found if each.schema == history.schema]

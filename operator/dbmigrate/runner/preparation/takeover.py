@@ -37,9 +37,8 @@ def take_over(run: Run, adopted: Iterable[History] = ()) -> tuple[NewLogRow, ...
     """
     database, name = run.database, name_in_notes(run.database.history)
     session, history = database.session, database.history
-    named = (each for each in database.others.all if not each.has_own_name)
-    others = () if history.has_own_name else named
-    if others:
+    others = () if history.has_own_name else database.others.named
+    if not history.has_own_name:
         for error in database.others.refused:
             text = f"no log says that {history.name} has taken its place: {error.message}"
             run.request.observer.notice(Notice("WARNING", text))

@@ -191,29 +191,28 @@ def version_of(session: Session, history: History) -> Version | None:
 
 def taken_over_by(session: Session, history: History) -> str:
     """The history that has taken its place, as its log names it; empty: none has."""
-    if not history.knows_log:
-        return ""
-    *_, rows = session.query(
-        history.guarded_reading(
-            f"SELECT name FROM {history.log_table} WHERE outcome = '{NOTED}'"
-            f" AND direction = '{NoteKind.TAKEOVER}' ORDER BY id DESC LIMIT 1"
-        )
-    )
-    return (rows[0][0] or "") if rows else ""
+    return _newest_note(session, history, NoteKind.TAKEOVER)
 
 
 def owner_of(session: Session, history: History) -> Owner | None:
     """Who migrates the database by its log, or by the comment on an emptied one; None: unknown."""
     if not history.knows_log:
         return None
+    name = _newest_note(session, history, NoteKind.OWNER) or history.log_shape.owner
+    return Owner.parse(name) if name else None
+
+
+def _newest_note(session: Session, history: History, kind: NoteKind) -> str:
+    """The text of the log's newest note of that kind; empty: it has none."""
+    if not history.knows_log:
+        return ""
     *_, rows = session.query(
         history.guarded_reading(
             f"SELECT name FROM {history.log_table} WHERE outcome = '{NOTED}'"
-            f" AND direction = '{NoteKind.OWNER}' ORDER BY id DESC LIMIT 1"
+            f" AND direction = '{kind}' ORDER BY id DESC LIMIT 1"
         )
     )
-    name = (rows[0][0] if rows else None) or history.log_shape.owner
-    return Owner.parse(name) if name else None
+    return (rows[0][0] or "") if rows else ""
 
 
 def succeeded_by(session: Session, history: History) -> frozenset[str]:

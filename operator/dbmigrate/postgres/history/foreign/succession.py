@@ -59,6 +59,11 @@ class OtherHistories:
         return self._found.histories
 
     @property
+    def named(self) -> tuple[History, ...]:
+        """Those under the names that tools give them."""
+        return tuple(each for each in self.all if not each.has_own_name)
+
+    @property
     def refused(self) -> tuple[MigrationError, ...]:
         """Why others can't be read."""
         return self._found.refused
