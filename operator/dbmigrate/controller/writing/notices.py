@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from dbmigrate.api.conditions import ConditionType, Truth, shorten
+from dbmigrate.api.conditions import Condition, ConditionType, Truth, shorten
 from dbmigrate.api.fields import Document
 from dbmigrate.api.fleet.status import SetStatus
 from dbmigrate.api.migration import Identity
@@ -67,16 +67,8 @@ def build_event(
 ) -> Document | None:
     """The event for the present verdict on a resource."""
     ready = status.condition(ConditionType.READY)
-    if ready is None:
-        return None
-    is_good = ready.status is Truth.TRUE or ready.reason in EXPECTED
     job = status.last_run.job if status.last_run else ""
-    # Drift that comes back after a time without it is reported again: it has another time.
-    since = format_timestamp(ready.last_transition_time)
-    told = (identity.uid, job, ready.reason, ready.message, str(identity.generation), since)
-    return _build(
-        identity, told, ready.reason, ready.message, is_good=is_good, now=now, instance=instance
-    )
+    return _build_verdict(identity, ready, job, now=now, instance=instance)
 
 
 def has_set_moved(before: SetStatus, after: SetStatus) -> bool:
@@ -91,15 +83,23 @@ def build_set_event(
     identity: Identity, status: SetStatus, *, now: datetime, instance: str
 ) -> Document | None:
     """The event for the present verdict on a set."""
-    new = status.condition(ConditionType.READY)
-    if new is None:
-        return None
-    is_good = new.status is Truth.TRUE or new.reason in EXPECTED
+    ready = status.condition(ConditionType.READY)
     attempt = str(status.rollout.attempt) if status.rollout is not None else ""
-    since = format_timestamp(new.last_transition_time)
-    told = (identity.uid, attempt, new.reason, new.message, str(identity.generation), since)
+    return _build_verdict(identity, ready, attempt, now=now, instance=instance)
+
+
+def _build_verdict(
+    identity: Identity, ready: Condition | None, subject: str, *, now: datetime, instance: str
+) -> Document | None:
+    """`subject`: the run or the rollout that the verdict is about."""
+    if ready is None:
+        return None
+    is_good = ready.status is Truth.TRUE or ready.reason in EXPECTED
+    # What comes back after a time without it is reported again: it has another time.
+    since = format_timestamp(ready.last_transition_time)
+    told = (identity.uid, subject, ready.reason, ready.message, str(identity.generation), since)
     return _build(
-        identity, told, new.reason, new.message, is_good=is_good, now=now, instance=instance
+        identity, told, ready.reason, ready.message, is_good=is_good, now=now, instance=instance
     )
 
 
