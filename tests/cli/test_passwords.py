@@ -21,6 +21,7 @@ from dbmigrate.cli.arguments.flags import Flag
 from dbmigrate.cli.arguments.options import FLAGS
 from dbmigrate.postgres.connection.parameters import DRIVER_SETTINGS, KNOWN
 from tests.cli.program import run_here
+from tests.database.listening import accepted
 
 HOST = "db.example.test"
 LETTERS = "QXZJKVW"
@@ -228,11 +229,7 @@ class PlainServer:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._socket.accept()
-            except OSError:
-                return
+        for client in accepted(self._socket):
             with client:
                 size, code = struct.unpack("!II", client.recv(8))
                 if code == 80877103:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import trustme
 
 from tests.cloud.sigv4 import Refused
+from tests.database.listening import accepted
 from tests.database.server import Server
 
 SSL_REQUEST, GSS_REQUEST, CANCEL_REQUEST = 80877103, 80877104, 80877102
@@ -73,11 +74,7 @@ class Gate:
         self.cut()
 
     def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
+        for client in accepted(self._listener):
             self.connections += 1
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 

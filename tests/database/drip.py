@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import StrEnum
 
+from tests.database.listening import accepted
 from tests.database.proxy import REQUESTS_WITHOUT_TLS
 
 _CANCEL_REQUEST = 80877102
@@ -63,11 +64,7 @@ class DrippingServer:
                 each.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
+        for client in accepted(self._listener):
             self._open.add(client)
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 

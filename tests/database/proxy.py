@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit, urlunsplit
 
+from tests.database.listening import accepted
+
 REQUESTS_WITHOUT_TLS = {80877103, 80877104}
 """Codes of SSLRequest and GSSENCRequest: the server answers with one bare byte."""
 
@@ -88,11 +90,7 @@ class Proxy:
             _break(side)
 
     def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
+        for client in accepted(self._listener):
             try:
                 server = socket.create_connection(self._target)
             except OSError:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
+from tests.database.listening import accepted
 from tests.database.proxy import Message, Proxy, Side
 from tests.database.server import Database
 
@@ -107,11 +108,7 @@ class ReplayServer:
         self._listener.close()
 
     def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
+        for client in accepted(self._listener):
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
