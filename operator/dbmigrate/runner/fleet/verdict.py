@@ -50,7 +50,7 @@ _UNREACHABLE = frozenset(
 
 
 _LEFT_ALONE = frozenset({Reason.INTERRUPTED, Reason.ROLLED_BACK, Reason.ALREADY_DONE})
-"""It is elsewhere, and nothing is wrong with it: a person has ordered a way down, for example."""
+"""It is at another version without an error: for example, a rollback was ordered."""
 
 
 @dataclass(frozen=True, slots=True)

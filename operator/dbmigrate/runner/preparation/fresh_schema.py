@@ -1,6 +1,6 @@
 """Whether a history begins in a schema in which nothing was made yet: a new tenant's.
 
-A history in a schema of its own, as Atlas's, tells of other schemas then, and not of this one.
+A history in a separate schema, such as Atlas's, then describes other schemas and not this one.
 """
 
 from __future__ import annotations

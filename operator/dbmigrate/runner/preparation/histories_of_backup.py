@@ -1,9 +1,9 @@
 """The histories that a database has and a backup has not, before the backup is put in its place.
 
-They tell of what was done after the backup was made. One that took the place of a history of the
-backup, as `adopt` and `baseline` note, would count together with it and tell of tables as they
-were: it is dropped, and so is a log or a table without its other half. Of any other it is not known
-whether the backup replaces what it tells of: a person says so.
+They record what was done after the backup was made. One that has replaced a history of the backup,
+as `adopt` and `baseline` note, would count together with it and describe tables that are gone: it
+is dropped, and so is a log or a table without its other half. Of any other history it is not known
+whether the backup replaces its tables: the user decides.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def drop_newer(run: Run, newer: NewerHistories) -> None:
         run.database.on_history(_drop_sql(newer.dropped))
     except ServerFailure as failure:
         raise _undroppable(failure, "the backup was restored, but", newer) from None
-    text = f"dropped, because they tell of the time after the backup: {newer.names}"
+    text = f"dropped, because they are newer than the backup: {newer.names}"
     run.request.observer.notice(Notice("WARNING", text))
 
 
@@ -137,8 +137,8 @@ def _has(contents: BackupContents, name: str) -> bool:
 
 
 def _may_be_replaced(session: Session, history: History, contents: BackupContents) -> bool:
-    """Whether it has a version, and may tell of tables that the backup has: of those of its schema,
-    or, where that has nothing but the history, of any."""
+    """Whether it has a version, and its files may have made tables of the backup: those of its
+    schema, or, if that has nothing but the history, any."""
     is_elsewhere = not contents.has_schema(history.schema)
     if is_elsewhere and not has_only_history(session, history):
         return False
@@ -158,7 +158,7 @@ def _unknown(history: History) -> MigrationError:
         f"the backup does not have the history {history.name}, which would go on to say which"
         " files were applied to tables that the backup replaces: nothing was restored",
         hint="restore into a new database; or, if the backup is to count in its place,"
-        f" `{drop}` first; or, if it tells of other tables alone, add -keep-histories",
+        f" `{drop}` first; or, if its files concern other tables only, add -keep-histories",
     )
 
 
